@@ -1,0 +1,119 @@
+"""AI-assisted diagnosis: learn from doctors' past cases, answer a new one with a ranked, calibrated, explained list.
+
+Five nouns: `Records`, `FindingEncoder`, `Diagnoser`, `Differential`, `Evidence`. Names are loaded when they are first
+used, so that importing this package costs next to nothing.
+
+Examples
+--------
+>>> import diagnosis as dx
+>>> records = dx.load_sample()
+>>> train, test = dx.split(records, by="patient", test_size=0.25, seed=0)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diagnosis.errors import (
+        BundleError,
+        ConfigError,
+        DiagnosisError,
+        DiagnosisWarning,
+        InputError,
+        RecordsError,
+        UnknownCodeError,
+        UnknownNameError,
+        WorkError,
+    )
+    from diagnosis.evaluation import Evaluation, evaluate
+    from diagnosis.explanation import Contrast, Evidence
+    from diagnosis.features import FindingEncoder
+    from diagnosis.models import BoostedModel, HybridModel, LinearModel
+    from diagnosis.readers import read_records, write_records
+    from diagnosis.records import OTHER, Case, Finding, Records, split
+    from diagnosis.sample import load_sample, make_cohort
+    from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion
+    from diagnosis.tracking import load_diagnoser
+    from diagnosis.training import TrainingResult, train
+    from diagnosis.vocabulary import Vocabulary
+
+#: Where each public name lives.
+_HOMES = {
+    **dict.fromkeys(
+        (
+            *("BundleError", "ConfigError", "DiagnosisError", "DiagnosisWarning", "InputError", "RecordsError"),
+            *("UnknownCodeError", "UnknownNameError", "WorkError"),
+        ),
+        "errors",
+    ),
+    **dict.fromkeys(("Evaluation", "evaluate"), "evaluation"),
+    **dict.fromkeys(("Contrast", "Evidence"), "explanation"),
+    "FindingEncoder": "features",
+    **dict.fromkeys(("BoostedModel", "HybridModel", "LinearModel"), "models"),
+    **dict.fromkeys(("read_records", "write_records"), "readers"),
+    **dict.fromkeys(("OTHER", "Case", "Finding", "Records", "split"), "records"),
+    **dict.fromkeys(("load_sample", "make_cohort"), "sample"),
+    **dict.fromkeys(("Diagnoser", "Differential", "Flag", "Suggestion"), "suggestions"),
+    "load_diagnoser": "tracking",
+    **dict.fromkeys(("TrainingResult", "train"), "training"),
+    "Vocabulary": "vocabulary",
+}
+
+__all__ = [
+    "OTHER",
+    "BoostedModel",
+    "BundleError",
+    "Case",
+    "ConfigError",
+    "Contrast",
+    "Diagnoser",
+    "DiagnosisError",
+    "DiagnosisWarning",
+    "Differential",
+    "Evaluation",
+    "Evidence",
+    "Finding",
+    "FindingEncoder",
+    "Flag",
+    "HybridModel",
+    "InputError",
+    "LinearModel",
+    "Records",
+    "RecordsError",
+    "Suggestion",
+    "TrainingResult",
+    "UnknownCodeError",
+    "UnknownNameError",
+    "Vocabulary",
+    "WorkError",
+    "evaluate",
+    "load_diagnoser",
+    "load_sample",
+    "make_cohort",
+    "read_records",
+    "split",
+    "train",
+    "write_records",
+]
+
+try:
+    __version__ = _version("diagnosis")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'diagnosis' has no attribute {name!r}")
+    value = getattr(import_module(f"diagnosis.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,308 @@
+"""The command `diagnosis`: parsing and printing only.
+
+Results go to stdout, messages to stderr. Exit status: 0 done, 1 the work failed, 2 bad arguments or bad input,
+130 stopped with Ctrl-C. What a verb needs is imported when it runs, so that the help comes at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from typer.core import TyperGroup
+
+from diagnosis.errors import DiagnosisError, InputError, RecordsError, UnknownNameError, nearest
+
+if TYPE_CHECKING:
+    from diagnosis.records import Records
+    from diagnosis.suggestions import Diagnoser
+    from diagnosis.suggestions.diagnoser import Reading
+
+__all__ = ["app", "main"]
+
+_CHUNK = 500
+_OUTPUTS = ("table", "jsonl")
+
+
+class _Reporting(TyperGroup):
+    """Turns the library's errors into one message on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            _say(f"Error: {error}")
+            raise typer.Exit(2) from None
+        except DiagnosisError as error:
+            _say(f"Failed: {error}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say("Stopped. Nothing was left half-written.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _say(f"Failed: {error.strerror or type(error).__name__}: {error.filename or ''}")
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="diagnosis",
+    cls=_Reporting,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, which may hold a patient's findings
+    help="Learn from doctors' past cases; answer a new case with a ranked, calibrated and explained differential. "
+    "It supports a clinician's decision. It is not for patients.",
+    epilog="Example: diagnosis demo",
+)
+config_app = typer.Typer(no_args_is_help=True, help="About the config of a training run.")
+app.add_typer(config_app, name="config")
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a run's folder, or an MLflow URI.")]
+RecordsFolder = Annotated[Path, typer.Argument(metavar="RECORDS", help="A folder of records.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as gb18030. Default: UTF-8.")]
+Top = Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"diagnosis {version('diagnosis')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: diagnosis demo")
+def demo() -> None:
+    """Train on the synthetic sample, evaluate on unseen patients, explain three cases, write a review page."""
+    from diagnosis.training.demo import run_demo
+
+    done = run_demo()
+    typer.echo(repr(done.result.evaluation))
+    typer.echo(f"Review page: {done.page}")
+
+
+@app.command(epilog="Example: diagnosis check records/ --strict")
+def check(
+    records: RecordsFolder,
+    format: Annotated[str, typer.Option(help="The reader.")] = "tables",
+    encoding: Encoding = None,
+    strict: Annotated[bool, typer.Option(help="Warnings count as errors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Report every problem of a set of records. Exit status 2 if it cannot be used as it is."""
+    from diagnosis.readers import read_records
+
+    try:
+        report = read_records(records, format=format, encoding=encoding).report
+    except RecordsError as error:
+        report = error.report
+    _print_json(report.to_json()) if as_json else typer.echo(str(report))
+    if report.errors or (strict and report.warnings):
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: diagnosis convert bundles.ndjson records/ --from fhir")
+def convert(
+    source: Annotated[Path, typer.Argument(help="What to convert.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write; new or empty.")],
+    from_: Annotated[str, typer.Option("--from", help="The reader.")],
+    encoding: Encoding = None,
+) -> None:
+    """Convert any format that can be read here into tables of records."""
+    from diagnosis.readers import read_records, write_records
+
+    records = read_records(source, format=from_, encoding=encoding)
+    written = write_records(records, folder)
+    for warning in records.report.warnings:
+        _say(str(warning))
+    typer.echo(f"{len(records):,} cases with {len(records.coded):,} findings in {written}")
+
+
+@app.command(epilog="Example: diagnosis train configs/sample.yaml --set model.kind=linear --set seed=1")
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML file; `diagnosis config schema` describes it.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit, evaluate, save and track what a config describes."""
+    from diagnosis.training import train as train_config
+
+    result = train_config(config, tuple(set_ or ()))
+    if as_json:
+        _print_json(result.to_json())
+        return
+    typer.echo(repr(result.evaluation))
+    for reason, n in result.flow.items():
+        _say(f"{reason}: {n:,}")
+    _say(result.note)
+    typer.echo(f"Model: {result.model_path}")
+    if result.run_id:
+        typer.echo(f"MLflow run: {result.run_id}")
+
+
+@app.command(epilog="Example: diagnosis evaluate runs/sample records/ --by sex,site --json")
+def evaluate(
+    model: Model,
+    records: RecordsFolder,
+    by: Annotated[str, typer.Option(help="Groups, with commas: columns of cases, or age_band.")] = "",
+    encoding: Encoding = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a model on records it has not seen."""
+    from diagnosis.evaluation import evaluate as evaluate_records
+
+    diagnoser, cases = _load(model, records, encoding)
+    groups = tuple(name.strip() for name in by.split(",") if name.strip())
+    with _busy(f"Evaluate on {len(cases):,} cases"):
+        evaluation = evaluate_records(diagnoser, cases, by=groups)
+    _print_json(evaluation.to_json()) if as_json else typer.echo(repr(evaluation))
+
+
+@app.command(epilog="Example: diagnosis suggest runs/sample records/ --format jsonl -o suggestions.jsonl")
+def suggest(
+    model: Model,
+    records: RecordsFolder,
+    case: Annotated[str | None, typer.Option(metavar="ID", help="One case only.")] = None,
+    top: Top = 5,
+    reading: Annotated[str, typer.Option(help="Which reading of the differential.")] = "posterior",
+    format: Annotated[str, typer.Option(help="table or jsonl.")] = "table",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
+    encoding: Encoding = None,
+) -> None:
+    """List the likely diagnoses of each case."""
+    if format not in _OUTPUTS:
+        near = nearest(format, _OUTPUTS)
+        raise UnknownNameError(
+            "Suggestions are written as table or jsonl", f"Asked for {format!r}", "Use one.", near=near
+        )
+    diagnoser, cases = _load(model, records, encoding, case)
+    with _output(output) as out:
+        for start in range(0, len(cases), _CHUNK):
+            for one in diagnoser.suggest(cases[start : start + _CHUNK], top=top, reading=cast("Reading", reading)):
+                out.write(_json(one.to_json()) + "\n" if format == "jsonl" else f"{one}\n\n")
+
+
+@app.command(epilog="Example: diagnosis explain runs/sample records/ --case 17 --html case.html --lang zh")
+def explain(
+    model: Model,
+    records: RecordsFolder,
+    case: Annotated[str, typer.Option(metavar="ID", help="The case.")],
+    diagnosis: Annotated[
+        list[str] | None, typer.Option(metavar="D", help="A diagnosis, by code or name; may be repeated.")
+    ] = None,
+    top: Top = 5,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page of the case.")] = None,
+    as_json: AsJson = False,
+    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    encoding: Encoding = None,
+) -> None:
+    """Say what speaks for and against each suggestion of one case."""
+    diagnoser, cases = _load(model, records, encoding, case)
+    differential = diagnoser.suggest(cases, top=top)[0]
+    evidence = differential.explain(diagnosis or None, top=top)
+    if html:
+        with _output(html) as out:
+            out.write(differential.to_html(lang=lang))
+        _say(f"Page: {html}")
+    if as_json:
+        _print_json(evidence.to_json())
+    elif not html:
+        typer.echo(repr(evidence))
+
+
+@config_app.command(epilog="Example: diagnosis config schema > config.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    from diagnosis.training.schema import config_schema
+
+    _print_json(config_schema(), indent=2)
+
+
+def main() -> None:
+    """Run the command; the entry point `diagnosis`."""
+    warnings.formatwarning = _one_line
+    app()
+
+
+def _load(model: str, folder: Path, encoding: str | None, case: str | None = None) -> tuple[Diagnoser, Records]:
+    import numpy as np
+
+    from diagnosis.readers import read_records
+    from diagnosis.tracking import load_diagnoser
+
+    with _busy("Load the model"):
+        diagnoser = load_diagnoser(model)
+    with _busy("Read the records"):
+        records = read_records(folder, encoding=encoding)
+    if case is None:
+        return diagnoser, records
+    rows = np.flatnonzero(records.case_ids == case)
+    if not len(rows):
+        raise InputError("One case was asked for by its id", "No case has that id", "See the column case_id of cases.")
+    return diagnoser, records[rows]
+
+
+@contextmanager
+def _busy(text: str) -> Iterator[None]:
+    """Show on a terminal what is going on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+@contextmanager
+def _output(file: Path | None) -> Iterator[IO[str]]:
+    """Stdout, or a file that is there whole or not at all (readable by its owner: it speaks of patients)."""
+    if file is None:
+        yield sys.stdout
+        return
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"A file {file} was asked for", "Its folder does not exist", "Make the folder first.")
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            yield out
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def _print_json(value: object, indent: int | None = None) -> None:
+    typer.echo(_json(value, indent))
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _one_line(message: Warning | str, category: type[Warning], *_where: object, **_line: object) -> str:
+    return f"{category.__name__}: {message}\n"

@@ -1,0 +1,165 @@
+"""An `Evaluation` as a table: for the terminal, a notebook and pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from diagnosis.evaluation.scores import Scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diagnosis.evaluation.evaluation import Evaluation
+
+__all__ = ["as_frame", "as_html", "as_text"]
+
+_ROWS = (
+    ("top-1", "top.1"),
+    ("top-3", "top.3"),
+    ("top-5", "top.5"),
+    ("top-10", "top.10"),
+    ("mean reciprocal rank", "mrr"),
+    ("top-1, mean over diagnoses", "macro_top1"),
+    ("log-loss", "log_loss"),
+    ("Brier", "brier"),
+    ("calibration error", "ece"),
+    ("calibration slope", "calibration.slope"),
+    ("calibration intercept", "calibration.intercept"),
+    ("coverage of the sets", "set.coverage"),
+    ("mean size of the sets", "set.mean_size"),
+    ("must-not-miss sensitivity", "must_not_miss.sensitivity"),
+    ("flags per case", "must_not_miss.flags_per_case"),
+    ("abstained", "abstained.rate"),
+    ("top-1 of the rest", "abstained.top1_of_rest"),
+)
+_GROUP_COLUMNS = (
+    ("top-1", "top.1"),
+    ("top-3", "top.3"),
+    ("log-loss", "log_loss"),
+    ("calibration error", "ece"),
+    ("coverage", "set.coverage"),
+)
+_DASH = "–"
+
+Table = list[tuple[str, ...]]
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """Return the tables in columns for a terminal."""
+    parts = [_heading(evaluation), _columns(_main_table(evaluation))]
+    parts += [_columns(table) for table in _group_tables(evaluation)]
+    if evaluation.suspicions:
+        parts.append("\n".join(["suspicions", *(f"  - {s.says}" for s in evaluation.suspicions)]))
+    return "\n\n".join(parts)
+
+
+def as_html(evaluation: Evaluation) -> str:
+    """Return the tables as plain HTML, every text escaped."""
+    parts = [f"<p>{escape(_heading(evaluation))}</p>", _html(_main_table(evaluation))]
+    parts += [_html(table) for table in _group_tables(evaluation)]
+    if evaluation.suspicions:
+        items = "".join(f"<li>{escape(s.says)}</li>" for s in evaluation.suspicions)
+        parts.append(f"<p>suspicions</p><ul>{items}</ul>")
+    return f'<div class="diagnosis-evaluation">{"".join(parts)}</div>'
+
+
+def as_frame(evaluation: Evaluation) -> pd.DataFrame:
+    """Return one row a group and metric."""
+    import pandas as pd
+
+    rows = _frame_rows("all", "all", evaluation.overall)
+    for group, values in evaluation.by.items():
+        for value, cell in values.items():
+            if isinstance(cell, Scores):
+                rows += _frame_rows(group, value, cell)
+            else:
+                rows.append({"group": group, "value": value, "n": cell.n, "suppressed": True})
+    columns = ["group", "value", "n", "suppressed", "metric", "estimate", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype({"estimate": float, "low": float, "high": float})
+
+
+def _frame_rows(group: str, value: str, scores: Scores) -> list[dict[str, Any]]:
+    rows = []
+    for metric, estimate in scores.values.items():
+        low, high = scores.intervals.get(metric, (None, None))
+        row = {"group": group, "value": value, "n": scores.n, "suppressed": False, "metric": metric}
+        rows.append(row | {"estimate": estimate, "low": low, "high": high})
+    return rows
+
+
+def _heading(evaluation: Evaluation) -> str:
+    scores = evaluation.overall
+    text = (
+        f"Evaluation of {_count(scores.n, 'case')} of {_count(scores.n_patients, 'patient')}, "
+        f"{_count(scores.n_diagnoses, 'diagnosis')} (the model names {evaluation.n_classes:,}); "
+        f"{evaluation.reading}, as of {evaluation.as_of}"
+    )
+    notes = []
+    if scores.n_unreachable:
+        notes.append(f"{_count(scores.n_unreachable, 'case')} with a diagnosis never seen in training, all misses")
+    if evaluation.n_unlabelled:
+        notes.append(f"{_count(evaluation.n_unlabelled, 'case')} without a diagnosis left out")
+    if evaluation.weighted:
+        notes.append("cases weighted")
+    return "; ".join([text, *notes])
+
+
+def _count(n: int, word: str) -> str:
+    many = "diagnoses" if word == "diagnosis" else f"{word}s"
+    return f"{n:,} {word if n == 1 else many}"
+
+
+def _main_table(evaluation: Evaluation) -> Table:
+    scores = evaluation.overall
+    table: Table = [("", "estimate", "95 % interval", "prior alone")]
+    for title, name in _ROWS:
+        prior = scores.values.get(f"baseline.{name}")
+        label = f"{title} (target {_number(scores.values['set.target'])})" if name == "set.coverage" else title
+        table.append(
+            (label, _number(scores.values[name]), _ends(scores, name), "" if prior is None else _number(prior))
+        )
+    return table
+
+
+def _group_tables(evaluation: Evaluation) -> list[Table]:
+    tables = []
+    for group, values in evaluation.by.items():
+        table: Table = [(f"by {group}", "cases", *(title for title, _ in _GROUP_COLUMNS))]
+        for value, cell in values.items():
+            if isinstance(cell, Scores):
+                shown = [_number(cell.values[name]) for _, name in _GROUP_COLUMNS]
+            else:
+                shown = ["too few to show", *[""] * (len(_GROUP_COLUMNS) - 1)]
+            table.append((value, f"{cell.n:,}", *shown))
+        tables.append(table)
+    return tables
+
+
+def _number(value: float | None) -> str:
+    return _DASH if value is None else f"{value:.3f}"
+
+
+def _ends(scores: Scores, name: str) -> str:
+    ends = scores.intervals.get(name)
+    return _DASH if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+
+
+def _columns(table: Table) -> str:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(_line(row, widths) for row in table)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+    return "  ".join(cells).rstrip()
+
+
+def _html(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table[0])
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(c)}</td>" for c in row[1:]) + "</tr>"
+        for row in table[1:]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,113 @@
+"""`Evaluation`: how well a diagnoser does on many cases, as an object, a table and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from diagnosis.evaluation.calibration import Reliability
+from diagnosis.evaluation.display import as_frame, as_html, as_text
+from diagnosis.evaluation.scores import Scores
+from diagnosis.evaluation.suspicion import Suspicion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evaluation", "Suppressed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A group of fewer cases than may be shown."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Evaluation:
+    """Metrics of a diagnoser on a set of cases, overall and by group.
+
+    Top-k, reciprocal rank and macro top-1 take the worst rank among equal probabilities; a diagnosis never seen in
+    training is a miss and stays in every denominator. Log-loss is natural with floor 1e-15, Brier is the mean of
+    ``sum_k (p_k - y_k)^2``, the calibration error is of the top label over 15 bins of equal mass, the baseline
+    always answers the training prior. The calibration slope is the exponent b of softmax(b log p) and the intercept
+    the shift of the top label's log-odds that fit the cases best. Intervals are the central 95 % over draws of
+    patients; the draws of the calibration error are moved to have it as their mean.
+
+    Parameters
+    ----------
+    overall : Scores
+        All labelled cases.
+    by : mapping of str to mapping of str to Scores or Suppressed
+        The same by group and value.
+    suspicions : tuple of Suspicion
+        What in the cases may give their diagnosis away.
+    reading, as_of : str
+        Of the suggestions that were evaluated.
+    n_classes : int
+        Diagnoses the model names.
+    n_unlabelled : int
+        Cases left out because they have no diagnosis.
+    weighted : bool
+        Whether cases count by their weight.
+    """
+
+    overall: Scores
+    by: Mapping[str, Mapping[str, Scores | Suppressed]]
+    suspicions: tuple[Suspicion, ...]
+    reading: str
+    as_of: str
+    n_classes: int
+    n_unlabelled: int
+    weighted: bool
+
+    @property
+    def n(self) -> int:
+        """Cases evaluated."""
+        return self.overall.n
+
+    @property
+    def reliability(self) -> Reliability:
+        """Points of the calibration curve of the top label, over all cases."""
+        return self.overall.curve
+
+    def metrics(self) -> dict[str, float]:
+        """Return the overall metrics that are defined, by path in the JSON object, for a tracker or a table."""
+        return {name: value for name, value in self.overall.values.items() if value is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one plain object, schema 1; every number is finite, an undefined metric is None.
+
+        Each group holds the same keys; its `suspicions` and `by` are empty, since suspicions are looked for in all
+        cases together. A group below the smallest cell is ``{"n": n, "suppressed": True}``. An interval that could
+        not be drawn is left out.
+        """
+        by = {
+            name: {
+                value: {"n": cell.n, "suppressed": True} if isinstance(cell, Suppressed) else self._plain(cell)
+                for value, cell in values.items()
+            }
+            for name, values in self.by.items()
+        }
+        plain = self._plain(self.overall)
+        plain |= {"suspicions": [s.to_json() for s in self.suspicions], "by": by, "n_unlabelled": self.n_unlabelled}
+        return plain
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a group and metric: group, value, n, suppressed, metric, estimate, low, high.
+
+        The overall metrics stand under group ``all``; a suppressed cell is one row without a metric.
+        """
+        return as_frame(self)
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def _plain(self, scores: Scores) -> dict[str, Any]:
+        head = {"schema": 1, "reading": self.reading, "as_of": self.as_of}
+        tail = {"suspicions": [], "by": {}, "n_classes": self.n_classes, "weighted": self.weighted}
+        return {**head, **scores.to_json(), **tail}

@@ -1,0 +1,182 @@
+"""`Scores`: every metric of one set of cases, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagnosis.evaluation.bootstrap import Ratio, centred, ece_draws, interval, macro_draws, mean_recall, ratio_draws
+from diagnosis.evaluation.calibration import Fit, Reliability, ece, fit_intercept, fit_slope, reliability
+from diagnosis.evaluation.outcomes import Outcomes
+
+__all__ = ["TOP", "Scores", "score_group"]
+
+TOP = (1, 3, 5, 10)
+_SECTIONS = ("top", "calibration", "set", "must_not_miss", "abstained")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scores:
+    """Every metric of one set of cases.
+
+    Parameters
+    ----------
+    n, n_patients, n_diagnoses, n_unreachable, n_must_not_miss : int
+        Cases; patients; diagnoses among the true ones; cases whose diagnosis the model cannot name; cases whose
+        diagnosis must not be missed.
+    values : mapping of str to float or None
+        By path in the JSON object: ``top.1``, ``mrr``, ``calibration.slope``, ``baseline.log_loss`` ... None where
+        the cases leave it undefined.
+    intervals : mapping of str to (low, high)
+        By the same names; central 95 % over draws of patients. Left out: the baseline, and what cannot be drawn.
+    curve : Reliability
+        The points of the calibration curve.
+    """
+
+    n: int
+    n_patients: int
+    n_diagnoses: int
+    n_unreachable: int
+    n_must_not_miss: int
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float]]
+    curve: Reliability
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the metrics as nested plain values; all numbers are finite, undefined ones None."""
+        value = dict(self.values)
+        plain: dict[str, Any] = {
+            "n": self.n,
+            "n_patients": self.n_patients,
+            "n_diagnoses": self.n_diagnoses,
+            "n_unreachable": self.n_unreachable,
+        }
+        for name in ("mrr", "macro_top1", "log_loss", "brier", "ece"):
+            plain[name] = value[name]
+        for section in _SECTIONS:
+            plain[section] = _below(value, section)
+        plain["must_not_miss"]["n"] = self.n_must_not_miss
+        plain["baseline"] = {"top": _below(value, "baseline.top"), "log_loss": value["baseline.log_loss"]}
+        plain["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
+        return plain
+
+
+def score_group(
+    outcomes: Outcomes,
+    proba: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    counts: NDArray[np.int16],
+    coverage: float,
+    slope_start: float = 1.0,
+) -> Scores:
+    """Compute every metric of some of the cases.
+
+    Parameters
+    ----------
+    outcomes : Outcomes of all cases
+    proba : ndarray of shape (n, K)
+    rows : ndarray of int64
+        Which cases.
+    weights : ndarray of shape (n,)
+        Their sum over `rows` is above 0.
+    counts : ndarray of shape (n_boot, n_patients), int16
+        Draws of patients; no rows: no intervals.
+    coverage : float
+        Declared coverage of the sets.
+    slope_start : float
+        First guess of the calibration slope.
+    """
+    some, w = outcomes.take(rows), weights[rows]
+    slope = fit_slope(proba, some.column, w, rows, slope_start)
+    intercept = fit_intercept(some.confidence, some.correct, w)
+    curve = reliability(some.confidence, some.correct, w)
+    ratios = _ratios(some)
+    values: dict[str, float | None] = {name: r.value(w) for name, r in ratios.items()}
+    values |= {
+        "macro_top1": _macro(some, w),
+        "ece": ece(curve),
+        "calibration.slope": slope.value,
+        "calibration.intercept": intercept.value,
+        "set.target": float(coverage),
+    }
+    drawn = {name: r for name, r in ratios.items() if not name.startswith("baseline.")}
+    drawn |= _one_step("calibration.slope", slope) | _one_step("calibration.intercept", intercept)
+    return Scores(
+        n=len(some),
+        n_patients=len(np.unique(some.patient)),
+        n_diagnoses=len(np.unique(some.label)),
+        n_unreachable=int((some.column < 0).sum()),
+        n_must_not_miss=int(some.critical.sum()),
+        values=values,
+        intervals=_intervals(some, w, counts, drawn, ece(curve)),
+        curve=curve,
+    )
+
+
+def _below(values: Mapping[str, float | None], section: str) -> dict[str, float | None]:
+    start = f"{section}."
+    return {name.removeprefix(start): v for name, v in values.items() if name.startswith(start)}
+
+
+def _ratios(some: Outcomes) -> dict[str, Ratio]:
+    ones = np.ones(len(some))
+    kept = (~some.abstained).astype(float)
+
+    def mean(x: NDArray[Any]) -> Ratio:
+        return Ratio(x.astype(float), ones)
+
+    def hits(rank: NDArray[np.int64], k: int) -> Ratio:
+        return mean((rank > 0) & (rank <= k))
+
+    reciprocal = np.divide(1.0, some.rank, out=np.zeros(len(some)), where=some.rank > 0)
+    return {
+        **{f"top.{k}": hits(some.rank, k) for k in TOP},
+        "mrr": mean(reciprocal),
+        "log_loss": mean(some.log_loss),
+        "brier": mean(some.brier),
+        "set.coverage": mean(some.covered),
+        "set.mean_size": mean(some.set_size),
+        "must_not_miss.sensitivity": Ratio(some.critical_flagged.astype(float), some.critical.astype(float)),
+        "must_not_miss.flags_per_case": mean(some.n_flags),
+        "abstained.rate": mean(some.abstained),
+        "abstained.top1_of_rest": Ratio(kept * some.correct, kept),
+        **{f"baseline.top.{k}": hits(some.prior_rank, k) for k in TOP},
+        "baseline.log_loss": mean(some.prior_log_loss),
+    }
+
+
+def _macro(some: Outcomes, weights: NDArray[np.float64]) -> float:
+    hits, mass = np.bincount(some.label, weights * some.correct), np.bincount(some.label, weights)
+    return float(mean_recall(hits[:, None], mass[:, None])[0])
+
+
+def _one_step(name: str, fit: Fit) -> dict[str, Ratio]:
+    """Return one Newton step from the fit as a ratio of sums: the one-step bootstrap of an M-estimate.
+
+    Shao and Tu, "The Jackknife and Bootstrap", 1995, section 8.4. Refitting in each draw would cost a pass over all
+    probabilities a draw; the difference is of the order 1/n.
+    """
+    return {} if fit.value is None else {name: Ratio(fit.score, fit.curvature, fit.value)}
+
+
+def _intervals(
+    some: Outcomes,
+    weights: NDArray[np.float64],
+    counts: NDArray[np.int16],
+    ratios: Mapping[str, Ratio],
+    error: float,
+) -> dict[str, tuple[float, float]]:
+    present, patient = np.unique(some.patient, return_inverse=True)
+    if len(counts) == 0 or len(present) < 2:
+        return {}
+    counts = counts[:, present]
+    drawn = ratio_draws(counts, patient, weights, ratios)
+    drawn["macro_top1"] = macro_draws(counts, patient, weights, some.label, some.correct)
+    drawn["ece"] = centred(ece_draws(counts, patient, weights, some.confidence, some.correct), error)
+    found = {name: interval(values) for name, values in drawn.items()}
+    return {name: ends for name, ends in found.items() if ends is not None}

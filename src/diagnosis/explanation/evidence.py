@@ -1,0 +1,211 @@
+"""`Evidence`: the suggested diagnoses of one case, each taken apart by finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from diagnosis.errors import UnknownCodeError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evidence", "Line", "State", "SuggestionEvidence"]
+
+State = Literal["present", "absent", "uncertain", "unrecorded", "context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one finding adds to the score of one diagnosis.
+
+    Parameters
+    ----------
+    code : str or None
+        Code of the finding (``subject/CODE`` for another subject than the patient), ``age`` or ``sex`` with state
+        ``context``, None for `unrecorded`: all that has no row in this case, in one line.
+    state : {"present", "absent", "uncertain", "unrecorded", "context"}
+    contribution : float
+        Added to the score, in nats. Alone it has no sign that means anything; see `relative`.
+    relative : float
+        `contribution` less its average over the shown list (weighted by the shown probabilities): above 0 it speaks for
+        this diagnosis rather than for the others on the list, below 0 against it.
+    value : float, optional
+        As recorded, in `unit`.
+    unit, text, comparator, interpretation : str, optional
+        As recorded.
+    ref_low, ref_high : float, optional
+        The record's own reference range.
+    time, known : str, optional
+        ISO 8601; when it was observed, and when it was available.
+    """
+
+    code: str | None
+    state: State
+    contribution: float
+    relative: float
+    value: float | None = None
+    unit: str | None = None
+    text: str | None = None
+    comparator: str | None = None
+    interpretation: str | None = None
+    ref_low: float | None = None
+    ref_high: float | None = None
+    time: str | None = None
+    known: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as plain values."""
+        return {
+            "code": self.code,
+            "state": self.state,
+            "value": self.value,
+            "unit": self.unit,
+            "text": self.text,
+            "contribution": self.contribution,
+            "relative": self.relative,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionEvidence:
+    """One suggested diagnosis and what its score is made of: ``score == base + sum of contributions`` to 1e-9.
+
+    Parameters
+    ----------
+    diagnosis : str
+    probability, log_probability : float
+        Calibrated. Differences of scores are differences of log-probabilities.
+    score, base : float
+        Calibrated score and what it is before any finding is looked at, in nats.
+    lines : tuple of Line
+        Findings by strength, then context, `unrecorded` last.
+    """
+
+    diagnosis: str
+    probability: float
+    log_probability: float
+    score: float
+    base: float
+    lines: tuple[Line, ...]
+
+    @property
+    def for_(self) -> tuple[Line, ...]:
+        """Findings that speak for this diagnosis rather than the others on the list, strongest first."""
+        return tuple(line for line in self.lines if _spoken(line) and line.relative > 0)
+
+    @property
+    def against(self) -> tuple[Line, ...]:
+        """Findings that speak against it, strongest first."""
+        return tuple(line for line in self.lines if _spoken(line) and line.relative < 0)
+
+    @property
+    def unrecorded(self) -> Line:
+        """What all that was not recorded adds, in one line."""
+        return next(line for line in self.lines if line.state == "unrecorded")
+
+    @property
+    def context(self) -> tuple[Line, ...]:
+        """What age, sex and the like add."""
+        return tuple(line for line in self.lines if line.state == "context")
+
+    def to_json(self) -> dict[str, Any]:
+        """The suggestion as plain values."""
+        return {
+            "diagnosis": self.diagnosis,
+            "probability": self.probability,
+            "log_probability": self.log_probability,
+            "score": self.score,
+            "base": self.base,
+            "contributions": [line.to_json() for line in self.lines],
+        }
+
+
+def _spoken(line: Line) -> bool:
+    return line.state not in ("unrecorded", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The suggestions of one case explained; iterate it, or ask for one diagnosis with ``evidence["B05.9"]``.
+
+    Parameters
+    ----------
+    case_id : str
+    reading : str
+        Which question the probabilities answer: ``posterior`` or ``differential``.
+    suggestions : tuple of SuggestionEvidence
+        Most probable first.
+    names : mapping of str to str
+        Names of the codes, for display.
+    """
+
+    case_id: str
+    reading: str
+    suggestions: tuple[SuggestionEvidence, ...]
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.suggestions)
+
+    def __getitem__(self, diagnosis: str | int) -> SuggestionEvidence:
+        if isinstance(diagnosis, int):
+            return self.suggestions[diagnosis]
+        for one in self.suggestions:
+            if diagnosis in (one.diagnosis, self.names.get(one.diagnosis)):
+                return one
+        shown = [s.diagnosis for s in self.suggestions]
+        raise UnknownCodeError(
+            "asked for the evidence of a diagnosis",
+            f"{diagnosis!r} is not among the {len(shown)} explained",
+            "name it in explain(diagnoses=[...])",
+            codes=[diagnosis],
+            near=nearest(diagnosis, [*shown, *self.names.values()]),
+        )
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [s.diagnosis for s in self.suggestions]
+
+    def __str__(self) -> str:
+        return "\n".join(self._words(s) for s in self.suggestions)
+
+    def _words(self, one: SuggestionEvidence) -> str:
+        def listed(lines: tuple[Line, ...]) -> str:
+            shown = [f"{self._name(line.code)} {line.state} ({line.relative:+.2f})" for line in lines[:4]]
+            return ", ".join(shown) or "nothing recorded"
+
+        return (
+            f"{self._name(one.diagnosis)}  p={one.probability:.3f}\n"
+            f"  for: {listed(one.for_)}\n  against: {listed(one.against)}\n"
+            f"  unrecorded: {one.unrecorded.relative:+.2f}"
+        )
+
+    def _name(self, code: str | None) -> str:
+        return "unrecorded" if code is None else self.names.get(code, code)
+
+    def to_json(self) -> dict[str, Any]:
+        """The evidence as plain values; floats print shortest round-trip."""
+        return {
+            "schema": 1,
+            "case_id": self.case_id,
+            "reading": self.reading,
+            "suggestions": [s.to_json() for s in self.suggestions],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a diagnosis and line: diagnosis, probability, code, name, state, value, unit, contribution, relative."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "diagnosis": s.diagnosis,
+                    "probability": s.probability,
+                    "name": self._name(line.code),
+                    **line.to_json(),
+                }
+                for s in self.suggestions
+                for line in s.lines
+            ]
+        )

@@ -1,0 +1,172 @@
+"""One encoded case and a model -> the evidence for its suggested diagnoses, by finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy import sparse
+
+from diagnosis.explanation.evidence import Evidence, Line, SuggestionEvidence
+from diagnosis.features import FindingEncoder, Lineage
+from diagnosis.models.calibration import log_softmax
+from diagnosis.models.protocol import Model
+
+if TYPE_CHECKING:
+    from diagnosis.records import Records
+
+__all__ = ["explain_case", "relative_to_list", "sum_by_key"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_ROW_FIELDS = ("value", "unit", "text", "comparator", "interpretation", "ref_low", "ref_high")
+_STATES = ("present", "absent", "uncertain")
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """How a case records one of the lineage's keys."""
+
+    key: int
+    code: str
+    state: str
+    fields: dict[str, Any]
+
+
+def explain_case(
+    case: Records,
+    encoder: FindingEncoder,
+    model: Model,
+    beta: float,
+    shown: npt.NDArray[np.int64],
+    *,
+    wanted: npt.NDArray[np.int64] | None = None,
+    reading: str = "posterior",
+) -> Evidence:
+    """Explain suggested diagnoses of one case; the contributions add up to the calibrated score.
+
+    Parameters
+    ----------
+    case : Records
+        One case, as of its moment.
+    encoder, model
+        Fitted.
+    beta : float
+        The calibration: scores and contributions are multiplied by it.
+    shown : ndarray of int64, shape (m,)
+        Class indices of the shown list, most probable first; "for" and "against" are relative to it.
+    wanted : ndarray of int64, optional
+        Those of `shown` to return; all of them when not given.
+    """
+    X = encoder.transform(case).astype(np.float64)
+    parts = model.contributions(X, shown)
+    scores = beta * model.scores(X)[0]
+    log_p = log_softmax(scores)
+    by_key = beta * sum_by_key(parts.phi[0], encoder.lineage_)
+    recorded = _recorded(case, encoder.lineage_)
+    contributions = _lines_matrix(by_key, encoder.lineage_, [r.key for r in recorded])
+    relative = relative_to_list(contributions, log_p[shown])
+    keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
+    names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
+    names |= {r.code: _finding_name(case, r.code) for r in recorded}
+    suggestions = tuple(
+        SuggestionEvidence(
+            diagnosis=str(model.classes_[shown[i]]),
+            probability=float(np.exp(log_p[shown[i]])),
+            log_probability=float(log_p[shown[i]]),
+            score=float(scores[shown[i]]),
+            base=float(beta * parts.base[0, i]),
+            lines=_lines(recorded, encoder.lineage_, case, contributions[i], relative[i]),
+        )
+        for i in keep
+    )
+    return Evidence(str(case.case_ids[0]), reading, suggestions, names)
+
+
+def sum_by_key(phi: FloatArray, lineage: Lineage) -> FloatArray:
+    """Sum column contributions, shape (m, n_columns), by finding: shape (m, n_keys)."""
+    n = len(lineage)
+    to_key = sparse.csr_matrix((np.ones(n), (np.arange(n), lineage.finding)), shape=(n, len(lineage.keys)))
+    summed: FloatArray = np.asarray(phi @ to_key)
+    return summed
+
+
+def relative_to_list(contributions: FloatArray, log_p: FloatArray) -> FloatArray:
+    """Centre every line on the shown list: ``phi_A - sum_B w_B phi_B``, `w` the shown probabilities renormalised.
+
+    Softmax scores are defined only up to a number per case, so a lone contribution has no sign. Adding any function of
+    the case to all scores leaves what is returned here as it was.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (m, n_lines)
+    log_p : ndarray of shape (m,)
+        Log-probabilities of the shown diagnoses.
+    """
+    weight = np.exp(log_softmax(log_p))
+    return contributions - weight @ contributions
+
+
+def _finding_name(case: Records, key: str) -> str:
+    subject, slash, code = key.partition("/")
+    if slash and subject in ("family", "mother", "fetus", "contact"):
+        return f"{case.vocabulary.name(code)} ({subject})"
+    return case.vocabulary.name(key)
+
+
+def _recorded(case: Records, lineage: Lineage) -> list[_Recorded]:
+    """The rows of the case that count and that the encoder knows."""
+    coded = case.coded
+    place = {str(k): i for i, k in enumerate(lineage.keys) if not lineage.context[i]}
+    rows = np.flatnonzero(coded.latest)
+    table = case.arrow("findings").take(pa.array(rows)).to_pylist()
+    found = []
+    for row, values in zip(rows, table, strict=True):
+        code = str(coded.codes[coded.code[row]])
+        key = code if coded.subject[row] < 0 else f"{coded.subjects[coded.subject[row]]}/{code}"
+        if key in place:
+            fields = {n: values.get(n) for n in _ROW_FIELDS}
+            fields |= {n: _iso(values.get(n)) for n in ("time", "known")}
+            found.append(_Recorded(place[key], key, _STATES[coded.status[row]], fields))
+    return found
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else str(moment.isoformat())
+
+
+def _lines_matrix(by_key: FloatArray, lineage: Lineage, recorded: list[int]) -> FloatArray:
+    """Columns: one a recorded finding, one a part of the context, the last one everything not recorded."""
+    context = np.flatnonzero(lineage.context)
+    rest = np.setdiff1d(np.arange(len(lineage.keys)), [*recorded, *context])
+    unrecorded = by_key[:, rest].sum(axis=1, keepdims=True)
+    return np.hstack([by_key[:, recorded], by_key[:, context], unrecorded])
+
+
+def _lines(
+    recorded: list[_Recorded], lineage: Lineage, case: Records, contributions: FloatArray, relative: FloatArray
+) -> tuple[Line, ...]:
+    findings = [
+        Line(code=r.code, state=r.state, contribution=float(c), relative=float(d), **r.fields)  # type: ignore[arg-type]
+        for r, c, d in zip(recorded, contributions, relative, strict=False)
+    ]
+    n = len(recorded)
+    parts = [
+        Line(str(key), "context", float(c), float(d), **_context_value(str(key), case))
+        for key, c, d in zip(lineage.keys[lineage.context], contributions[n:-1], relative[n:-1], strict=True)
+    ]
+    strongest = sorted(findings, key=lambda line: (-abs(line.relative), line.code or ""))
+    return (*strongest, *parts, Line(None, "unrecorded", float(contributions[-1]), float(relative[-1])))
+
+
+def _context_value(part: str, case: Records) -> dict[str, Any]:
+    if part == "age":
+        days, years = case.column("age_days")[0], case.column("age_years")[0]
+        if np.isfinite(days):
+            return {"value": float(days), "unit": "d"}
+        return {"value": float(years), "unit": "a"} if np.isfinite(years) else {}
+    text = case.column(part)[0]
+    return {"text": None if text is None else str(text)}

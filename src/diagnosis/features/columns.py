@@ -1,0 +1,174 @@
+"""The columns of an encoder: which exist, in what order, under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagnosis.features.context import ContextColumns
+from diagnosis.features.lineage import Lineage
+from diagnosis.features.rows import finding_key
+from diagnosis.features.values import Scales, ValueScale
+
+# The order of a finding's columns; the value's column follows `measured`, those of texts come last.
+STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class FindingColumns:
+    """The columns of one finding.
+
+    Attributes
+    ----------
+    code : str
+    subject : str or None
+        None: the patient.
+    states : tuple of str
+        Those of present, absent, uncertain, measured, high, low that have a column.
+    texts : tuple of str
+        The texts that have a column each, sorted.
+    value : ValueScale or None
+        None: no column for the value.
+    """
+
+    code: str
+    subject: str | None
+    states: tuple[str, ...]
+    texts: tuple[str, ...]
+    value: ValueScale | None
+
+    @property
+    def key(self) -> str:
+        """The finding's name in column names."""
+        return finding_key(self.code, self.subject)
+
+    def columns(self) -> list[tuple[str, str, str | None]]:
+        """Name the columns in order: (name, state, text)."""
+        own = [state for state in STATES if state in self.states or (state == "value" and self.value is not None)]
+        return [
+            *((f"{state}:{self.key}", state, None) for state in own),
+            *((f"{self.key}={text}", "text", text) for text in self.texts),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values from which `from_json` builds the same."""
+        return {
+            "code": self.code,
+            "subject": self.subject,
+            "states": list(self.states),
+            "texts": list(self.texts),
+            "value": None if self.value is None else self.value.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> FindingColumns:
+        """Build from the plain values of `to_json`."""
+        value = None if plain["value"] is None else ValueScale.from_json(plain["value"])
+        return cls(plain["code"], plain["subject"], tuple(plain["states"]), tuple(plain["texts"]), value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where every column stands.
+
+    Attributes
+    ----------
+    context : ContextColumns
+        Their columns come first, from 0.
+    findings : tuple of FindingColumns
+        In the order of their columns.
+    index : mapping of (code, subject) to int
+        Position of each finding.
+    column : mapping of state to ndarray of int32, shape (n_findings + 1,)
+        Column of each finding's state, -1 where there is none; the last one answers for a finding that is not known.
+    text : mapping of (finding, text) to int
+        Column of each text.
+    scales : Scales
+        By finding.
+    lineage : Lineage
+    """
+
+    context: ContextColumns
+    findings: tuple[FindingColumns, ...]
+    index: Mapping[tuple[str, str | None], int]
+    column: Mapping[str, NDArray[np.int32]]
+    text: Mapping[tuple[int, str], int]
+    scales: Scales
+    lineage: Lineage
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of the matrix."""
+        return len(self.lineage)
+
+
+def lay_out(context: ContextColumns, findings: Iterable[FindingColumns]) -> Layout:
+    """Put columns in order: the context first, then findings by key, each finding's states in one fixed order."""
+    ordered = tuple(sorted(findings, key=lambda finding: finding.key))
+    start = len(context.columns())
+    column = {state: np.full(len(ordered) + 1, -1, np.int32) for state in STATES}
+    texts: dict[tuple[int, str], int] = {}
+    for i, finding in enumerate(ordered):
+        for _, state, text in finding.columns():
+            if text is None:
+                column[state][i] = start
+            else:
+                texts[i, text] = start
+            start += 1
+    return Layout(
+        context=context,
+        findings=ordered,
+        index={(finding.code, finding.subject): i for i, finding in enumerate(ordered)},
+        column=column,
+        text=texts,
+        scales=Scales.of([finding.value for finding in ordered]),
+        lineage=_lineage(context, ordered),
+    )
+
+
+def _lineage(context: ContextColumns, findings: Sequence[FindingColumns]) -> Lineage:
+    own = context.columns()
+    parts = list(dict.fromkeys(part for _, part in own))
+    keys = [*parts, *(finding.key for finding in findings)]
+    rows: list[tuple[str, str, str, str | None, int]] = [
+        (name, part, "context", None, parts.index(part)) for name, part in own
+    ]
+    for i, finding in enumerate(findings, start=len(parts)):
+        rows += [(name, finding.key, state, text, i) for name, state, text in finding.columns()]
+    names, code, state, text, position = zip(*rows, strict=True) if rows else ((),) * 5
+    return Lineage(
+        names=_objects(_all_different(names)),
+        code=_objects(code),
+        state=_objects(state),
+        text=_objects(text),
+        finding=np.array(position, np.int32),
+        keys=_objects(keys),
+        key_code=_objects([*parts, *(finding.code for finding in findings)]),
+        key_subject=_objects([*(None for _ in parts), *(finding.subject for finding in findings)]),
+        context=np.arange(len(keys)) < len(parts),
+    )
+
+
+def _objects(values: Sequence[object]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _all_different(names: Sequence[str]) -> list[str]:
+    """Number the second and later of equal names: codes may hold ``:`` and ``=``, so columns can be alike."""
+    taken = set(names)
+    seen: set[str] = set()
+    different = []
+    for name in names:
+        candidate, n = name, 1
+        while candidate in seen or (n > 1 and candidate in taken):
+            n += 1
+            candidate = f"{name} #{n}"
+        seen.add(candidate)
+        different.append(candidate)
+    return different

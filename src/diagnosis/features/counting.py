@@ -1,0 +1,166 @@
+"""What training has seen of each finding: counts that add up over batches, and the columns that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diagnosis.features.columns import FindingColumns
+from diagnosis.features.distinct import Distinct
+from diagnosis.features.ranges import high_low
+from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_pairs, unit_text
+from diagnosis.features.states import ROW_STATES, row_state
+from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, usable
+
+Finding = tuple[str, str | None]
+COUNTED = (*ROW_STATES, "high", "low")
+
+
+@dataclass(slots=True, eq=False)
+class FindingCounts:
+    """Counts of training cases by finding; a case counts once, since one row of each finding counts in it."""
+
+    index: dict[Finding, int] = field(default_factory=dict)
+    states: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, len(COUNTED)), np.int64))
+    texts: dict[tuple[int, str], int] = field(default_factory=dict)
+    values: dict[tuple[int, str | None], Distinct] = field(default_factory=dict)
+    n_unusable: int = 0
+
+    def add(self, batch: FindingRows) -> None:
+        """Count a batch of cases."""
+        finding = map_pairs(batch, lambda code, subject: self.index.setdefault((code, subject), len(self.index)))
+        if len(self.index) > len(self.states):
+            grown = np.zeros((max(len(self.index), 2 * len(self.states)), len(COUNTED)), np.int64)
+            grown[: len(self.states)] = self.states
+            self.states = grown
+        self._add_states(batch, finding)
+        self._add_texts(batch, finding)
+        self._add_values(batch, finding)
+
+    def _add_states(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
+        n = len(self.states)
+        seen = np.bincount(finding * np.int64(len(ROW_STATES)) + row_state(batch), minlength=n * len(ROW_STATES))
+        self.states[:, : len(ROW_STATES)] += seen.reshape(n, len(ROW_STATES))
+        for position, marked in enumerate(high_low(batch), start=len(ROW_STATES)):
+            self.states[:, position] += np.bincount(finding[marked], minlength=n)
+
+    def _add_texts(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
+        rows = np.flatnonzero((batch.text >= 0) & (batch.status == PRESENT))
+        n_texts = len(batch.source.texts)
+        for number, here in groups(finding[rows].astype(np.int64) * n_texts + batch.text[rows]):
+            which, text = divmod(number, n_texts)
+            name = (which, str(batch.source.texts[text]))
+            self.texts[name] = self.texts.get(name, 0) + len(here)
+
+    def _add_values(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
+        valued = batch.valued
+        rows = np.flatnonzero(valued & usable(batch.value))
+        self.n_unusable += int(np.count_nonzero(valued)) - len(rows)
+        n_units = len(batch.source.units) + 1
+        for number, here in groups(finding[rows].astype(np.int64) * n_units + batch.unit[rows] + 1):
+            which, unit = divmod(number, n_units)
+            name = (which, unit_text(batch, unit - 1))
+            seen = Distinct.of(batch.value[rows[here]])
+            self.values[name] = self.values[name].merge(seen) if name in self.values else seen
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The findings that get columns, and how many training values could not be used.
+
+    Attributes
+    ----------
+    findings : tuple of FindingColumns
+    n_unconverted : int
+        Values in a unit that does not convert, or not finite.
+    """
+
+    findings: tuple[FindingColumns, ...]
+    n_unconverted: int
+
+
+def choose_columns(
+    counts: FindingCounts,
+    *,
+    min_cases: int,
+    max_codes: int | None,
+    ordering: bool,
+    words: Mapping[str, tuple[str | None, str | None]],
+) -> Chosen:
+    """Give a column to what at least `min_cases` training cases have, and keep the `max_codes` most recorded findings.
+
+    Findings recorded equally often are kept in the order of their keys. `words` gives the unit and the LOINC code that
+    the vocabulary has for each code; without a unit there, values go to the one most common in training (of equally
+    common ones, the first by name).
+    """
+    texts = _texts(counts, min_cases)
+    values, n_unconverted = _values(counts, min_cases, words)
+    recorded = counts.states[:, : len(ROW_STATES)].sum(axis=1)
+    candidates = []
+    for (code, subject), i in counts.index.items():
+        columns = FindingColumns(
+            code=code,
+            subject=subject,
+            states=tuple(
+                state
+                for state, n in zip(COUNTED, counts.states[i].tolist(), strict=True)
+                if n >= min_cases and (ordering or state != "measured")
+            ),
+            texts=texts.get(i, ()),
+            value=values.get(i),
+        )
+        if columns.columns():
+            candidates.append((-int(recorded[i]), finding_key(code, subject), columns))
+    candidates.sort(key=lambda candidate: candidate[:2])
+    return Chosen(tuple(columns for _, _, columns in candidates[:max_codes]), n_unconverted)
+
+
+def _texts(counts: FindingCounts, min_cases: int) -> dict[int, tuple[str, ...]]:
+    kept: dict[int, list[str]] = {}
+    for (which, text), n in counts.texts.items():
+        if n >= min_cases:
+            kept.setdefault(which, []).append(text)
+    return {which: tuple(sorted(texts)) for which, texts in kept.items()}
+
+
+def _values(
+    counts: FindingCounts, min_cases: int, words: Mapping[str, tuple[str | None, str | None]]
+) -> tuple[dict[int, ValueScale], int]:
+    samples: dict[int, dict[str | None, Distinct]] = {}
+    for (which, unit), sample in counts.values.items():
+        samples.setdefault(which, {})[unit] = sample
+    codes = [code for code, _ in counts.index]
+    scales: dict[int, ValueScale] = {}
+    n_unconverted = counts.n_unusable
+    for which, by_unit in samples.items():
+        stated, loinc = words[codes[which]]
+        unit = stated or _most_common(by_unit)
+        sample, n_left = _together(by_unit, unit, loinc)
+        n_unconverted += n_left
+        scale = fit_scale(sample, unit, loinc) if sample.n >= min_cases else None
+        if scale is not None:
+            scales[which] = scale
+    return scales, n_unconverted
+
+
+def _most_common(by_unit: dict[str | None, Distinct]) -> str | None:
+    named = [(-sample.n, unit) for unit, sample in by_unit.items() if unit is not None]
+    return min(named)[1] if named else None
+
+
+def _together(by_unit: dict[str | None, Distinct], unit: str | None, loinc: str | None) -> tuple[Distinct, int]:
+    """Put the values given in several units into one sample, and count those that cannot be converted."""
+    values, counts, n_left = [np.empty(0)], [np.empty(0, np.int64)], 0
+    for given, sample in by_unit.items():
+        converted = in_unit(sample.values, given, unit, loinc)
+        if converted is None:
+            n_left += sample.n
+            continue
+        fine = usable(converted)
+        n_left += int(sample.counts[~fine].sum())
+        values.append(converted[fine])
+        counts.append(sample.counts[fine])
+    return Distinct.of(np.concatenate(values), np.concatenate(counts)), n_left

@@ -1,0 +1,54 @@
+"""What of a case the encoder knows: findings recorded, codes not understood."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from diagnosis.features.columns import Layout
+from diagnosis.features.context import CaseContext
+from diagnosis.features.rows import batches, finding_key, map_distinct, pair_names
+from diagnosis.features.states import known_findings
+
+if TYPE_CHECKING:
+    from diagnosis.records.coded import CodedFindings
+
+
+def recorded_matrix(layout: Layout, coded: CodedFindings, context: CaseContext) -> csr_matrix:
+    """Mark with 1 which of the lineage's keys each case records; shape (n_cases, n_keys), int8."""
+    keys = layout.lineage.keys
+    n_context = int(layout.lineage.context.sum())
+    known = [np.flatnonzero(context.known(str(part))) for part in keys[:n_context]]
+    cases: list[NDArray[np.integer]] = list(known)
+    columns: list[NDArray[np.integer]] = [np.full(len(rows), i) for i, rows in enumerate(known)]
+    for batch in batches(coded):
+        finding = known_findings(batch, layout)
+        rows = np.flatnonzero(finding >= 0)
+        cases.append(batch.case[rows] + batch.first_case)
+        columns.append(finding[rows] + n_context)
+    where = (np.concatenate([[], *cases]).astype(np.int64), np.concatenate([[], *columns]).astype(np.int64))
+    return csr_matrix((np.ones(len(where[0]), np.int8), where), shape=(len(context.years), len(keys)))
+
+
+def unknown_codes(layout: Layout, coded: CodedFindings) -> list[tuple[str, ...]]:
+    """Return for each case the keys of its findings that the encoder has no column for, sorted."""
+    found: list[tuple[str, ...]] = [()] * (len(coded.offsets) - 1)
+    for batch in batches(coded):
+        rows = np.flatnonzero(known_findings(batch, layout) < 0)
+        if not len(rows):
+            continue
+        keys: list[str] = []
+
+        def number(pair: int, keys: list[str] = keys, source: CodedFindings = coded) -> int:
+            keys.append(finding_key(*pair_names(source, pair)))
+            return len(keys) - 1
+
+        unknown = map_distinct(batch.pair[rows], number)
+        case = batch.case[rows]  # rows are sorted by case
+        starts = np.flatnonzero(np.diff(case, prepend=-1))
+        for first, group in zip(case[starts].tolist(), np.split(unknown, starts[1:]), strict=True):
+            found[batch.first_case + first] = tuple(sorted(keys[i] for i in group.tolist()))
+    return found

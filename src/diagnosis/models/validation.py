@@ -1,0 +1,209 @@
+"""Check what a model is given, once and the same way for all models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from diagnosis.errors import InputError
+from diagnosis.models.protocol import FloatArray, IntArray, Matrix
+
+__all__ = [
+    "TrainingSet",
+    "check_option",
+    "check_training",
+    "check_which",
+    "checked_matrix",
+    "class_index",
+    "dense_of",
+    "rows_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Cases to learn from, checked.
+
+    Attributes
+    ----------
+    X : float64 array or CSR matrix of shape (n_cases, n_columns)
+    y : ndarray of int64, shape (n_cases,)
+        Index into `classes`.
+    classes : ndarray of shape (n_diagnoses,)
+        Every diagnosis in the labels, sorted, also one whose cases all weigh nothing.
+    weight : ndarray of float64, shape (n_cases,)
+    groups : ndarray of int64, shape (n_cases,)
+        The patient of each case, numbered; every case is its own patient where none was given.
+    """
+
+    X: Matrix
+    y: IntArray
+    classes: NDArray[Any]
+    weight: FloatArray
+    groups: IntArray
+
+    def take(self, rows: NDArray[Any]) -> TrainingSet:
+        """Return the chosen cases; `classes` stays whole."""
+        return TrainingSet(rows_of(self.X, rows), self.y[rows], self.classes, self.weight[rows], self.groups[rows])
+
+    def weighing(self) -> TrainingSet:
+        """Return the cases of positive weight: one that weighs nothing is as good as not there."""
+        return self if (self.weight > 0).all() else self.take(np.flatnonzero(self.weight > 0))
+
+    @property
+    def prior(self) -> FloatArray:
+        """Share of each diagnosis by weight, shape (n_diagnoses,)."""
+        return np.bincount(self.y, self.weight, minlength=len(self.classes)) / self.weight.sum()
+
+
+def check_training(
+    model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> TrainingSet:
+    """Validate what `fit` is given and set `n_features_in_` (and the feature names) of the model.
+
+    Raises
+    ------
+    ValueError
+        From scikit-learn, for a matrix with nan or infinity, wrong shapes or lengths.
+    InputError
+        For missing labels, weights or patients, negative weights, or fewer than two diagnoses with weight.
+    """
+    X, labels = validate_data(model, X, y, accept_sparse="csr", dtype=np.float64)
+    _refuse_missing(labels, "y", "give every training case a diagnosis, or leave the case out")
+    check_classification_targets(labels)
+    classes, index = np.unique(labels, return_inverse=True)
+    weight = _checked_weight(sample_weight, index.size)
+    weighing = int(np.count_nonzero(np.bincount(index, weight)))
+    if weighing < 2:
+        raise InputError(
+            "a model needs cases of at least two diagnoses (classes) to learn from",
+            f"{weighing} class{'' if weighing == 1 else 'es'} with a positive weight",
+            "add cases of another diagnosis, or lower the number of cases a diagnosis must have",
+        )
+    return TrainingSet(_canonical(X), index.astype(np.int64), classes, weight, _numbered(groups, index.size))
+
+
+def checked_matrix(model: Any, X: Any) -> Matrix:
+    """Validate the matrix of a fitted model's cases; float64, so that scores do not depend on the storage."""
+    check_is_fitted(model)
+    return _canonical(validate_data(model, X, accept_sparse="csr", dtype=np.float64, reset=False))
+
+
+def check_which(which: ArrayLike, n_cases: int, n_classes: int) -> IntArray:
+    """Return the class indices asked for, shape (n_cases, m).
+
+    Raises
+    ------
+    InputError
+        If an index is not an integer between 0 and `n_classes` - 1, or the shape fits no case.
+    """
+    asked = np.asarray(which)
+    if asked.size and not np.issubdtype(asked.dtype, np.integer):
+        raise InputError(
+            "which must hold class indices", f"its type is {asked.dtype}", "look names up in classes_ first"
+        )
+    index = asked.astype(np.int64)
+    if index.ndim not in (1, 2) or (index.ndim == 2 and index.shape[0] != n_cases):
+        raise InputError(
+            f"which must have the shape (m,) or ({n_cases}, m)",
+            f"its shape is {index.shape}",
+            "give the same diagnoses for all cases, or one row a case",
+        )
+    if index.size and (index.min() < 0 or index.max() >= n_classes):
+        raise InputError(
+            f"class indices go from 0 to {n_classes - 1}",
+            f"they go from {index.min()} to {index.max()}",
+            "use positions in classes_",
+        )
+    return np.broadcast_to(index, (n_cases, index.shape[-1]))
+
+
+def class_index(y: ArrayLike, classes: NDArray[Any]) -> IntArray:
+    """Return the position of each label in `classes`, -1 for a label that is not there."""
+    position = {label: k for k, label in enumerate(classes.tolist())}
+    labels = np.asarray(y).tolist()
+    return np.fromiter((position.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
+
+
+def check_option(owner: str, name: str, value: float, low: float, *, above: bool = False) -> None:
+    """Raise InputError unless a numeric option is at least (or, with `above`, more than) `low` and finite."""
+    if np.isfinite(value) and (value > low if above else value >= low):
+        return
+    raise InputError(
+        f"{name} of {owner} must be {'above' if above else 'at least'} {low:g}",
+        f"it is {value!r}",
+        "set another value",
+    )
+
+
+def rows_of(X: Matrix, rows: NDArray[Any]) -> Matrix:
+    """Return rows of a dense or CSR matrix."""
+    return X[rows]
+
+
+def dense_of(X: Matrix) -> FloatArray:
+    """Return the matrix as a dense array, C order."""
+    dense: FloatArray = X.toarray() if sparse.issparse(X) else np.ascontiguousarray(X)
+    return dense
+
+
+def _canonical(X: Any) -> Matrix:
+    """Return CSR without duplicate entries; a dense array as it is."""
+    if not isinstance(X, np.ndarray) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def _checked_weight(sample_weight: ArrayLike | None, n: int) -> FloatArray:
+    if sample_weight is None:
+        return np.ones(n)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.ndim == 0:
+        weight = np.full(n, float(weight))
+    if weight.shape != (n,):
+        raise InputError(
+            f"sample_weight must have one entry for each of the {n} cases",
+            f"sample_weight.shape == {weight.shape}",
+            "give one weight a case",
+        )
+    wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    if wrong.size:
+        raise InputError(
+            "weights must be finite and not negative", f"{wrong.size} are not, first in row {wrong[0]}", "correct them"
+        )
+    if not weight.any():
+        raise InputError("some case must have a positive weight", "every weight is zero", "give weights above zero")
+    return weight
+
+
+def _numbered(groups: ArrayLike | None, n: int) -> IntArray:
+    if groups is None:
+        return np.arange(n, dtype=np.int64)
+    names = np.asarray(groups)
+    if names.shape != (n,):
+        raise InputError(
+            f"groups must name the patient of each of the {n} cases", f"its shape is {names.shape}", "give one a case"
+        )
+    _refuse_missing(names, "groups", "give a case without a patient a group of its own")
+    number: dict[Any, int] = {}
+    return np.fromiter((number.setdefault(g, len(number)) for g in names.tolist()), dtype=np.int64, count=n)
+
+
+def _refuse_missing(values: NDArray[Any], name: str, do: str) -> None:
+    if values.dtype.kind not in "OfMm":
+        return
+    # nan is the one value that is not itself.
+    listed: Sequence[Any] = values.tolist()
+    missing = [i for i, v in enumerate(listed) if v is None or v != v]
+    if missing:
+        raise InputError(
+            f"{name} must have no missing entry", f"{len(missing)} are missing, first in row {missing[0]}", do
+        )

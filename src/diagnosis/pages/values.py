@@ -1,0 +1,352 @@
+"""What a page shows, as plain values: no records, no model, nothing that depends on a language.
+
+A text is either one string for every language or a mapping from language to string. Numbers are carried as they are and
+are rounded only when a page is written, so both languages show the same ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from diagnosis.errors import InputError
+
+__all__ = [
+    "CasePage",
+    "ContrastView",
+    "FlagView",
+    "LineView",
+    "ModelView",
+    "NotUsed",
+    "Observation",
+    "RecordedFinding",
+    "Sides",
+    "State",
+    "SuggestionView",
+    "Text",
+    "in_language",
+    "sides",
+]
+
+Text = str | Mapping[str, str]
+State = Literal["present", "absent", "uncertain", "unrecorded", "context"]
+
+
+def in_language(text: Text | None, lang: str, fallback: str | None = None) -> str:
+    """Return `text` in `lang`, else in any other language it has, else `fallback`.
+
+    Examples
+    --------
+    >>> in_language({"en": "cough", "zh": "咳嗽"}, "zh")
+    '咳嗽'
+    >>> in_language({"en": "cough"}, "zh"), in_language({}, "en", fallback="HP:0012735")
+    ('cough', 'HP:0012735')
+    """
+    if isinstance(text, str):
+        return text or fallback or ""
+    found = dict(text or {})
+    return found.get(lang) or next((other for other in found.values() if other), fallback or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A finding and what was seen of it.
+
+    Parameters
+    ----------
+    name : Text
+        Its name; the code stands in where there is none.
+    code : str or None
+        Its code; None for what has no code of its own (all that is not recorded).
+    state : State
+        *present*, *absent* and *uncertain* are records; *unrecorded* is everything without one; *context* is age, sex
+        and the like.
+    value : float or None
+        In `unit`, as recorded.
+    comparator : str or None
+        ``< <= >= >`` where the value is a bound.
+    unit : str or None
+        UCUM.
+    text : Text or None
+        A categorical value.
+    interpretation : str or None
+        ``L LL H HH N A POS NEG``.
+    subject : Text or None
+        Whose finding it is; None means the patient.
+    """
+
+    name: Text = ""
+    code: str | None = None
+    state: State = "present"
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    text: Text | None = None
+    interpretation: str | None = None
+    subject: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedFinding(Observation):
+    """One recorded finding with what is known about the record.
+
+    Parameters
+    ----------
+    ref_low, ref_high : float or None
+        Reference range in `unit`.
+    when, known : Text or None
+        When it was observed and when the clinician could know it, ready to be read.
+    kind : str or None
+        ``symptom``, ``sign``, ``vital``, ``laboratory`` ... as in the vocabulary; orders the full table.
+    earlier : int
+        How many earlier records of the same finding exist.
+    """
+
+    ref_low: float | None = None
+    ref_high: float | None = None
+    when: Text | None = None
+    known: Text | None = None
+    kind: str | None = None
+    earlier: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineView(Observation):
+    """One line of evidence about one diagnosis.
+
+    Parameters
+    ----------
+    contribution : float
+        Its part of the diagnosis' score (natural log scale). Alone it has no meaning, so no page prints it.
+    relative : float
+        The contribution less its probability-weighted mean over the shown list (or less the rival's, in a contrast).
+    """
+
+    contribution: float = 0.0
+    relative: float = 0.0
+
+    @property
+    def factor(self) -> float:
+        """How many times the line multiplies this diagnosis against the list's average (or the named rival)."""
+        return math.exp(min(max(self.relative, -700.0), 700.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The lines of one diagnosis, sorted into what they can be used for."""
+
+    for_: tuple[LineView, ...]
+    against: tuple[LineView, ...]
+    neutral: tuple[LineView, ...]
+    context: tuple[LineView, ...]
+    unrecorded: LineView
+
+
+def sides(lines: Iterable[LineView]) -> Sides:
+    """Sort the lines of one diagnosis: strongest first, ties in the given order.
+
+    Unrecorded lines are added up into one; without any, that one is zero.
+
+    Examples
+    --------
+    >>> lines = [LineView(code=code, relative=r) for code, r in (("a", 0.4), ("b", -2.0), ("c", 1.0))]
+    >>> [line.code for line in sides(lines).for_], [line.code for line in sides(lines).against]
+    (['c', 'a'], ['b'])
+    """
+    ordered = sorted(lines, key=lambda line: -abs(line.relative))
+    findings = [line for line in ordered if line.state not in ("unrecorded", "context")]
+    rest = [line for line in ordered if line.state == "unrecorded"]
+    return Sides(
+        for_=tuple(line for line in findings if line.relative > 0),
+        against=tuple(line for line in findings if line.relative < 0),
+        neutral=tuple(line for line in findings if line.relative == 0),
+        context=tuple(line for line in ordered if line.state == "context"),
+        unrecorded=LineView(
+            state="unrecorded",
+            contribution=math.fsum(line.contribution for line in rest),
+            relative=math.fsum(line.relative for line in rest),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastView:
+    """One diagnosis against its nearest rival; `relative` of its lines is the difference of the two contributions.
+
+    Parameters
+    ----------
+    ratio : float, > 0
+        Probability of the diagnosis over the rival's.
+    for_, against : tuple of LineView
+        What favours the diagnosis, and what favours the rival.
+    """
+
+    rival: Text
+    rival_code: str
+    ratio: float
+    for_: tuple[LineView, ...] = ()
+    against: tuple[LineView, ...] = ()
+    unrecorded: LineView = field(default_factory=lambda: LineView(state="unrecorded"))
+
+    def __post_init__(self) -> None:
+        if not (self.ratio > 0 and math.isfinite(self.ratio)):
+            raise InputError(
+                f"A contrast needs a ratio of probabilities above 0 (rival {self.rival_code})",
+                f"found {self.ratio}",
+                "pass exp(log p_A - log p_B)",
+            )
+        _check_sides(self.for_, self.against, self.unrecorded)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestionView:
+    """One suggested diagnosis with its reasons.
+
+    Parameters
+    ----------
+    rank : int, from 1
+        Its place among all diagnoses the model knows, not only those shown.
+    probability : float in [0, 1]
+    in_set : bool
+        It belongs to the conformal set.
+    must_not_miss, flagged : bool
+        It is on the must-not-miss list; the policy raised a flag for it in this case.
+    for_, against, neutral, context, unrecorded
+        See `sides`.
+    base_relative : float or None
+        The starting point (how common it was), relative to the list; with it the evidence table shows its sum.
+    n_train : int or None
+        Training cases with this diagnosis.
+    contrast : ContrastView or None
+        Against its nearest rival.
+    """
+
+    rank: int
+    code: str
+    name: Text
+    probability: float
+    unrecorded: LineView
+    in_set: bool = False
+    must_not_miss: bool = False
+    flagged: bool = False
+    for_: tuple[LineView, ...] = ()
+    against: tuple[LineView, ...] = ()
+    neutral: tuple[LineView, ...] = ()
+    context: tuple[LineView, ...] = ()
+    base_relative: float | None = None
+    n_train: int | None = None
+    contrast: ContrastView | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise InputError(
+                f"A suggestion needs a probability from 0 to 1 (diagnosis {self.code})",
+                f"found {self.probability}",
+                "pass the calibrated probability of the diagnosis",
+            )
+        _check_sides(self.for_, self.against, self.unrecorded)
+
+
+def _check_sides(for_: tuple[LineView, ...], against: tuple[LineView, ...], unrecorded: LineView) -> None:
+    """A page that names a reason on the wrong side is worse than none."""
+    recorded = ("present", "absent", "uncertain")
+    wrong = [line for line in for_ if line.state not in recorded or not line.relative > 0]
+    wrong += [line for line in against if line.state not in recorded or not line.relative < 0]
+    if wrong or unrecorded.state != "unrecorded":
+        raise InputError(
+            "Lines for a diagnosis are recorded findings with a relative contribution above 0, lines against it below 0",
+            f"found {len(wrong)} on the wrong side"
+            if wrong
+            else f"found an unrecorded line in state {unrecorded.state}",
+            "let diagnosis.pages.sides() sort the lines",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagView:
+    """Something the reader must see: `kind` names the rule's family, `says` is the sentence."""
+
+    kind: str
+    says: Text
+    diagnosis: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotUsed:
+    """How many records were left out: known only after the moment, or with a code the model does not know."""
+
+    after_moment: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """Which model wrote the list."""
+
+    name: str
+    version: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasePage:
+    """Everything one page says about one case.
+
+    Parameters
+    ----------
+    case_label : str or None
+        Shown as it is; None (the default) keeps identifiers off the page.
+    heading : Text or None
+        A line above the case on a page of several ("an easy case").
+    age_days, age_years : float or None
+        Days win over years.
+    sex, setting : str or None
+        As in the records' enumerations.
+    facts : tuple of (Text, Text)
+        Further lines about the patient: gestational age, pregnancy.
+    moment : Text or None
+        ``arrival``, ``index``, ``end``, or a moment ready to be read.
+    other_probability : float or None
+        The share of "none of the listed"; None where the model has no such answer.
+    set_coverage : float or None
+        Promised coverage of the set, in (0, 1).
+    set_beyond : tuple of Text
+        Members of the set that are not among the suggestions.
+    policy : Text or None
+        The must-not-miss policy; None is said aloud.
+    n_known_diagnoses : int or None
+    reading : str
+        ``posterior`` or ``differential``.
+    outcome : Text or None
+        The diagnosis on record, which the model did not see; folded away on the page.
+    """
+
+    model: ModelView
+    suggestions: tuple[SuggestionView, ...]
+    recorded: tuple[RecordedFinding, ...] = ()
+    case_label: str | None = None
+    heading: Text | None = None
+    age_days: float | None = None
+    age_years: float | None = None
+    sex: str | None = None
+    setting: str | None = None
+    site: Text | None = None
+    facts: tuple[tuple[Text, Text], ...] = ()
+    moment: Text | None = None
+    other_probability: float | None = None
+    other_in_set: bool = False
+    set_coverage: float | None = None
+    set_beyond: tuple[Text, ...] = ()
+    flags: tuple[FlagView, ...] = ()
+    abstained: bool = False
+    abstain_reason: Text | None = None
+    unknown_codes: tuple[str, ...] = ()
+    not_used: NotUsed = field(default_factory=NotUsed)
+    n_known_diagnoses: int | None = None
+    policy: Text | None = None
+    trained_on: Text | None = None
+    synthetic: bool = False
+    reading: str = "posterior"
+    outcome: Text | None = None

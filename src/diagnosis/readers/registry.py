@@ -1,0 +1,77 @@
+"""Readers by the name of their format, this package's and those that other packages register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from diagnosis.errors import UnknownNameError, nearest
+from diagnosis.readers.tables import read_tables
+from diagnosis.records import Records
+from diagnosis.records.loading import OnError
+
+__all__ = ["formats", "read_records"]
+
+Reader = Callable[..., Records]
+_OWN: Mapping[str, Reader] = {"tables": read_tables}
+
+
+@cache
+def _registered() -> dict[str, EntryPoint]:
+    return {e.name: e for e in entry_points(group="diagnosis.readers") if e.name not in _OWN}
+
+
+def formats() -> tuple[str, ...]:
+    """Names of the formats that can be read here."""
+    return (*_OWN, *sorted(_registered()))
+
+
+def read_records(
+    path: str | Path,
+    *,
+    format: str = "tables",
+    encoding: str | None = None,
+    on_error: OnError = "raise",
+    quarantine: str | Path | None = None,
+) -> Records:
+    """Read a set of records.
+
+    Parameters
+    ----------
+    path : path
+        For ``tables``, a folder with ``cases`` and ``findings`` as CSV or Parquet.
+    format : str
+        One of `formats()`.
+    encoding : str, optional
+        Of text files that are not UTF-8, for instance ``"gb18030"``.
+    on_error : {"raise", "quarantine"}
+        Refuse a set with bad rows, with one report of all of them; or set those rows aside and load the rest.
+    quarantine : path, optional
+        File for the rows set aside, with their reasons; ``quarantine-NAME.jsonl`` in the working directory if not given.
+
+    Returns
+    -------
+    Records
+        Its `report` says what was found odd.
+
+    Raises
+    ------
+    InputError
+        There is nothing that can be read, or the format is not known.
+    RecordsError
+        Bad rows, with ``on_error="raise"``.
+    """
+    reader = _OWN.get(format) or (_registered()[format].load() if format in _registered() else None)
+    if reader is None:
+        raise UnknownNameError(
+            f"records in one of the formats {', '.join(formats())}",
+            f"asked for {format!r}",
+            "use one of these, or install the package that reads it",
+            near=nearest(format, formats()),
+        )
+    if on_error == "quarantine" and quarantine is None:
+        quarantine = Path(f"quarantine-{Path(path).resolve().name}.jsonl")
+    made: Records = reader(path, encoding=encoding, on_error=on_error, quarantine=quarantine)
+    return made

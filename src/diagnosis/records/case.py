@@ -1,0 +1,155 @@
+"""`Case` and `Finding`: one encounter by hand. Field names and meanings are the columns of format 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from diagnosis.errors import InputError, nearest
+from diagnosis.records.schema import INTERPRETATIONS, STATES
+
+__all__ = ["Case", "Finding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was asked, looked for or measured, and how it came out.
+
+    Parameters
+    ----------
+    code : str
+        What was looked for: ``"fever"``, ``"HP:0001945"``, ``"LOINC:8310-5"``.
+    status : {"present", "absent", "uncertain"}
+        *absent* is asked and denied, or looked for and not seen; *uncertain* is raised and not settled. What was not
+        asked has no finding at all. With a `value`, *present* means *measured*.
+    value : float, optional
+        The number, in `unit`.
+    unit : str, optional
+        UCUM: ``"Cel"``, ``"mmol/L"``.
+
+    Every other parameter is the column of the same name of the `findings` table.
+
+    Examples
+    --------
+    >>> Finding("fever", value=39.4, unit="Cel")
+    Finding('fever', value=39.4, unit='Cel')
+    >>> Finding("cough", "absent")
+    Finding('cough', status='absent')
+    """
+
+    code: str
+    status: str = "present"
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    text: str | None = None
+    time: datetime | str | None = None
+    known: datetime | str | None = None
+    onset_days: float | None = None
+    onset_age_years: float | None = None
+    duration_days: float | None = None
+    phase: str | None = None
+    elicited: str | None = None
+    reporter: str | None = None
+    subject: str | None = None
+    severity: str | None = None
+    laterality: str | None = None
+    body_site: str | None = None
+    modifiers: str | None = None
+    ref_low: float | None = None
+    ref_high: float | None = None
+    interpretation: str | None = None
+    specimen: str | None = None
+    confidence: float | None = None
+    note_id: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("Finding.status", self.status, STATES)
+        if self.interpretation is not None:
+            _one_of("Finding.interpretation", self.interpretation, INTERPRETATIONS)
+        if self.value is not None and self.status != "present":
+            raise InputError(
+                "a finding with a value is measured, so its status is present",
+                f"found status {self.status!r} beside a value",
+                'leave the value out, or use status="present"',
+            )
+
+    def __repr__(self) -> str:
+        return _paste(self, "code")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One encounter by hand: who, when, and what was found.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    age_years : float, optional
+        Years; `age_days` wins where both are given.
+    sex : {"female", "male", "other", "unknown"}, optional
+    case_id : str
+        A name for this case; it appears on the page.
+
+    Every other parameter is the column of the same name of the `cases` table.
+
+    Examples
+    --------
+    >>> Case(age_years=4, sex="female", findings=[Finding("cough", status="absent")])
+    Case(findings=(Finding('cough', status='absent'),), age_years=4, sex='female')
+    """
+
+    findings: Sequence[Finding] = ()
+    age_years: float | None = None
+    sex: str | None = None
+    case_id: str = "case"
+    patient_id: str | None = None
+    age_days: float | None = None
+    gestational_age_weeks: float | None = None
+    birth_weight_g: float | None = None
+    pregnant: str | None = None
+    pregnancy_weeks: float | None = None
+    site: str | None = None
+    setting: str | None = None
+    department: str | None = None
+    visit: str | None = None
+    informant: str | None = None
+    time: datetime | str | None = None
+    index_time: datetime | str | None = None
+    end_time: datetime | str | None = None
+    weight: float | None = None
+    group: str | None = None
+    diagnosis: str | None = None
+    differential: Sequence[tuple[str, float]] | None = None
+    triage_scheme: str | None = None
+    triage_level: str | None = None
+    disposition: str | None = None
+    outcome: str | None = None
+    outcome_time: datetime | str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", tuple(self.findings))
+
+    def __repr__(self) -> str:
+        return _paste(self)
+
+
+def _one_of(what: str, found: str, allowed: Sequence[str]) -> None:
+    if found not in allowed:
+        raise InputError(
+            f"{what} is one of {', '.join(allowed)}", f"found {found!r}", "use one of these", near=nearest(found, allowed)
+        )
+
+
+def _paste(value: Any, *positional: str) -> str:
+    """A repr that can be pasted and names only what was given."""
+    parts = [repr(getattr(value, name)) for name in positional]
+    for one in fields(value):
+        found = getattr(value, one.name)
+        if one.name not in positional and found != one.default:
+            parts.append(f"{one.name}={found!r}")
+    return f"{type(value).__name__}({', '.join(parts)})"

@@ -1,0 +1,140 @@
+"""What was wrong with a set of records: one report of every problem, grouped and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Problem", "Report", "TableCount"]
+
+_SHOWN_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of problem in one column, with every row that has it.
+
+    Parameters
+    ----------
+    severity : {"error", "warning"}
+        Rows with an error are refused or set aside; rows with a warning are loaded.
+    kind : str
+        A stable short name, such as ``unknown_status``.
+    table, column : str
+    rows : tuple of int
+        Row numbers, the first row of data being 1; empty when the problem is the table's.
+    says : str
+        What is wrong and what is allowed; no value from the row.
+    near : tuple of str
+        Allowed names close to what was found.
+    count : int
+        How many rows or names; the length of `rows` where rows are named.
+    """
+
+    severity: Literal["error", "warning"]
+    kind: str
+    table: str
+    column: str
+    says: str
+    rows: tuple[int, ...] = ()
+    near: tuple[str, ...] = ()
+    count: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.table}.{self.column}" if self.column else self.table
+        rows = ""
+        if self.rows:
+            shown = ", ".join(str(r) for r in self.rows[:_SHOWN_ROWS])
+            more = f" and {len(self.rows) - _SHOWN_ROWS:,} more" if len(self.rows) > _SHOWN_ROWS else ""
+            rows = f" (row {shown}{more})"
+        near = f" Nearest: {', '.join(self.near)}." if self.near else ""
+        return f"{self.severity}: {where}: {self.says}{rows}.{near}"
+
+    def to_json(self) -> dict[str, object]:
+        """The problem as plain values; at most 100 row numbers."""
+        return {
+            "severity": self.severity,
+            "kind": self.kind,
+            "table": self.table,
+            "column": self.column,
+            "says": self.says,
+            "count": self.count or len(self.rows),
+            "rows": list(self.rows[:100]),
+            "near": list(self.near),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """Rows of one table: ``read == loaded + set_aside``, always."""
+
+    read: int
+    loaded: int
+
+    @property
+    def set_aside(self) -> int:
+        """Rows that were read and not loaded."""
+        return self.read - self.loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every problem of a set of records, and what became of its rows.
+
+    Parameters
+    ----------
+    problems : tuple of Problem
+    counts : mapping of str to TableCount
+        By table.
+    quarantine : str, optional
+        The file that holds what was set aside.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    counts: Mapping[str, TableCount] = field(default_factory=dict)
+    quarantine: str | None = None
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems whose rows cannot be used."""
+        return tuple(p for p in self.problems if p.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The problems whose rows were loaded all the same."""
+        return tuple(p for p in self.problems if p.severity == "warning")
+
+    @property
+    def set_aside(self) -> int:
+        """Rows set aside, over all tables."""
+        return sum(c.set_aside for c in self.counts.values())
+
+    def __str__(self) -> str:
+        lines = [
+            f"{name}: {c.read:,} rows read, {c.loaded:,} loaded, {c.set_aside:,} set aside"
+            for name, c in self.counts.items()
+        ]
+        lines += [str(p) for p in (*self.errors, *self.warnings)]
+        if not self.problems:
+            lines.append("no problems found")
+        if self.quarantine:
+            lines.append(f"set aside with reasons in {self.quarantine}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def to_json(self) -> dict[str, object]:
+        """The report as plain values."""
+        return {
+            "errors": sum(p.count or len(p.rows) or 1 for p in self.errors),
+            "warnings": sum(p.count or len(p.rows) or 1 for p in self.warnings),
+            "problems": [p.to_json() for p in self.problems],
+            "tables": {
+                name: {"read": c.read, "loaded": c.loaded, "set_aside": c.set_aside} for name, c in self.counts.items()
+            },
+            "quarantine": self.quarantine,
+        }

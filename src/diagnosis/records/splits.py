@@ -1,0 +1,148 @@
+"""Two sides of a set of records that share no patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from diagnosis.records.records import Records
+
+__all__ = ["Split", "split", "split_indices"]
+
+By = Literal["patient", "site", "time", "group"]
+_BY = ("patient", "site", "time", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Train and test sides; unpacks as ``train, test = split(...)``.
+
+    Parameters
+    ----------
+    train, test : Records
+    by : str
+        What keeps the sides apart.
+    left_out : int
+        Cases on neither side, because their patient stands on the training side already (or, by group, in both).
+    """
+
+    train: Records
+    test: Records
+    by: str
+    left_out: int
+
+    def __iter__(self) -> Iterator[Records]:
+        return iter((self.train, self.test))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Split by {self.by}: {len(self.train):,} cases to train, {len(self.test):,} to test, "
+            f"{self.left_out:,} left out>"
+        )
+
+
+def split(records: Records, by: By = "patient", test_size: float | str = 0.25, seed: int = 0) -> Split:
+    """Split records into a training and a test side; no patient stands on both.
+
+    Parameters
+    ----------
+    records : Records
+    by : {"patient", "site", "time", "group"}
+        ``patient``: patients at random. ``site`` and ``group``: whole sites or groups, at random or the one that
+        `test_size` names. ``time``: the latest encounters are the test side. Except by patient, the cases of patients
+        who stand on the training side already leave the test side, and are counted.
+    test_size : float or str
+        Share of cases (of patients' cases, of sites) to test on, above 0 and below 1; or the site or group to test on; or,
+        by time, the ISO date from which on to test.
+    seed : int
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InputError
+        A side would be empty, or the column to split by is missing.
+
+    Examples
+    --------
+    >>> import diagnosis as dx
+    >>> train, test = dx.split(dx.load_sample(), by="patient", test_size=0.25, seed=0)
+    >>> set(train.groups) & set(test.groups)
+    set()
+    """
+    train, test, left_out = split_indices(records, by, test_size, seed)
+    return Split(records[train], records[test], by, left_out)
+
+
+def split_indices(
+    records: Records, by: By, test_size: float | str, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+    """Positions of the two sides, and how many cases are on neither."""
+    if by not in _BY:
+        raise InputError(f"split by one of {', '.join(_BY)}", f"found {by!r}", "use one of these", near=nearest(by, _BY))
+    if not isinstance(test_size, str) and not 0 < test_size < 1:
+        raise InputError("test_size as a share between 0 and 1", f"found {test_size!r}", "use for instance 0.25")
+    patients = np.unique(records.groups.astype(str), return_inverse=True)[1]
+    in_test = {"patient": _units, "site": _units, "group": _units, "time": _by_time}[by](records, by, test_size, seed)
+    if by == "patient":
+        blocked = np.zeros(len(records), bool)
+    else:
+        blocked = in_test & np.isin(patients, patients[~in_test])
+    train, test = np.flatnonzero(~in_test), np.flatnonzero(in_test & ~blocked)
+    if not len(train) or not len(test):
+        raise InputError(
+            f"two sides, split by {by}",
+            f"found {len(train):,} cases to train and {len(test):,} to test ({int(blocked.sum()):,} left out "
+            "because their patient stands on the training side)",
+            "choose another share or another way to split",
+        )
+    shared = np.intersect1d(patients[train], patients[test])
+    assert not len(shared), "a patient stands on both sides"
+    return train, test, int(blocked.sum())
+
+
+def _units(records: Records, by: str, test_size: float | str, seed: int) -> npt.NDArray[np.bool_]:
+    """Mark whole patients, sites or groups for the test side, until their cases reach the share."""
+    names = records.groups if by == "patient" else records.column(by)
+    if all(n is None for n in names):
+        raise InputError(f"a column `{by}` in cases to split by", "it is missing or empty", "split by patient instead")
+    names = np.array(["" if n is None else str(n) for n in names])
+    known, inverse, counts = np.unique(names, return_inverse=True, return_counts=True)
+    if isinstance(test_size, str):
+        if test_size not in known:
+            raise InputError(
+                f"the {by} to test on", "no case has that name", "use one of the names", near=nearest(test_size, known)
+            )
+        return np.asarray(names == test_size)
+    order = np.random.default_rng(seed).permutation(len(known))
+    reached = np.cumsum(counts[order])
+    n_units = int(np.searchsorted(reached, test_size * len(names))) + 1
+    chosen = order[: min(n_units, len(known) - 1)]
+    return np.isin(inverse, chosen)
+
+
+def _by_time(records: Records, by: str, test_size: float | str, seed: int) -> npt.NDArray[np.bool_]:
+    """Mark the latest encounters; those without a time stay on the training side."""
+    times = records.column("time").astype("datetime64[us]")
+    timed = ~np.isnat(times)
+    if not timed.any():
+        raise InputError("a column `time` in cases to split by", "no case has one", "split by patient instead")
+    if isinstance(test_size, str):
+        try:
+            cut = np.datetime64(test_size, "us")
+        except ValueError:
+            raise InputError(
+                "the date to test from", "it is no ISO 8601 date", 'write it as "2024-06-30"'
+            ) from None
+    else:
+        cut = np.sort(times[timed])[int(np.floor((1 - test_size) * timed.sum()))]
+    return timed & (times >= cut)

@@ -1,0 +1,303 @@
+"""The generator's tables as arrays: findings, illnesses with their hidden subtypes and severities, densities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.sample.tables import AGE_BANDS, GROUPS, SEVERITIES, Row, applicable, number, read_table
+
+__all__ = ["OTHER", "Model", "Quantity", "Step", "sample_model"]
+
+OTHER = "OTHER"
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+#: How much of an illness's shift of a measured value shows at each severity, and the step in log odds of a finding.
+SHIFT_BY_SEVERITY = np.array([0.6, 1.0, 1.5])
+STEP_BY_SEVERITY = np.array([-1.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One hidden state a case can be in: an illness, one of its subtypes, a severity (arrays, one entry a state)."""
+
+    illness: Ints
+    subtype: Ints
+    severity: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """One measured finding: its scale, its healthy value, and what each hidden state does to it.
+
+    Means are on the scale of the normal distribution: the logarithm for a lognormal finding.
+    """
+
+    key: str
+    log: bool
+    healthy: Floats  # (bands, sites)
+    shift: Floats  # (states,)
+    sd: Floats  # (states,)
+    sd_healthy: float
+    unit: str
+    decimals: int
+    alt_unit: str
+    alt_factor: float
+    alt_offset: float
+    alt_decimals: int
+    lowest: float
+    highest: float
+    censored: bool
+    reference: str
+    leader: str
+    slope: float
+    from_healthy: bool
+
+    def scale(self, value: Floats) -> Floats:
+        """Return values on the scale on which they are normally distributed."""
+        return np.log(np.maximum(value, 1e-9)) if self.log else value
+
+    def unscale(self, scaled: Floats) -> Floats:
+        """Return values in the finding's own unit."""
+        return np.exp(scaled) if self.log else scaled
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """Everything the generator knows, as arrays.
+
+    Parameters
+    ----------
+    findings : tuple of rows
+        In the order in which they are written.
+    yes_no, quantities, choices, derived : tuple of str
+        Keys of the findings that are present or absent, measured, one of several pictures, computed from a value.
+    share : array of shape (states, yes_no)
+        Probability that a finding is present.
+    applies : array of shape (bands, 2, yes_no)
+        Whether it can be there, or be asked, at this age and sex.
+    """
+
+    sites: tuple[Row, ...]
+    illnesses: tuple[Row, ...]
+    findings: tuple[Row, ...]
+    states: Step
+    state_share: Floats  # (bands, states), within the illness
+    yes_no: tuple[str, ...]
+    share: Floats
+    volunteered: Floats
+    applies: Bools
+    quantities: tuple[Quantity, ...]
+    choices: tuple[str, ...]
+    pictures: tuple[Floats, ...]  # (states, choices) each
+    picture_names: tuple[tuple[str, ...], ...]
+    complaints: tuple[str, ...]
+    complaint_share: Floats  # (bands, 2, subtypes, complaints)
+    onset: Floats  # (subtypes, 2): log median, spread
+
+    @property
+    def diagnoses(self) -> list[str]:
+        """The diagnoses that labels name: the listed ones, then `OTHER`."""
+        return [r["code"] for r in self.illnesses if r["hidden"] != "true"] + [OTHER]
+
+    @property
+    def label_of_illness(self) -> Ints:
+        """Index into `diagnoses` of each illness."""
+        listed = self.diagnoses
+        return np.array([listed.index(r["code"]) if r["hidden"] != "true" else len(listed) - 1 for r in self.illnesses])
+
+
+@lru_cache(maxsize=1)
+def sample_model() -> Model:
+    """Return the model built from the package's tables; built once."""
+    illnesses, findings, sites = read_table("diagnoses"), read_table("findings"), read_table("sites")
+    subtypes = read_table("subtypes")
+    states = _states(illnesses, subtypes)
+    yes_no = tuple(f["key"] for f in findings if f["model"] == "yes_no")
+    rows = {f["key"]: f for f in findings}
+    applies = np.stack([applicable(rows[k]) for k in yes_no], axis=-1)
+    complaints = tuple(sorted({r["finding"] for r in read_table("complaints")}, key=yes_no.index))
+    choices = tuple(f["key"] for f in findings if f["model"] == "choice")
+    names = tuple(tuple(r["choice"] for r in read_table("choices") if r["finding"] == k) for k in choices)
+    return Model(
+        sites=sites,
+        illnesses=illnesses,
+        findings=findings,
+        states=states,
+        state_share=_state_share(illnesses, subtypes, states),
+        yes_no=yes_no,
+        share=_shares([rows[k] for k in yes_no], subtypes, states),
+        volunteered=np.array([number(rows[k], "volunteered") for k in yes_no]),
+        applies=applies,
+        quantities=_quantities(subtypes, states, sites),
+        choices=choices,
+        pictures=tuple(_pictures(k, subtypes, states) for k in choices),
+        picture_names=names,
+        complaints=complaints,
+        complaint_share=_complaints(complaints, subtypes, applies[:, :, [yes_no.index(c) for c in complaints]]),
+        onset=np.array([[np.log(float(s["onset_days"])), float(s["onset_spread"])] for s in subtypes]),
+    )
+
+
+def _states(illnesses: Sequence[Row], subtypes: Sequence[Row]) -> Step:
+    at = {r["code"]: i for i, r in enumerate(illnesses)}
+    subtype = np.repeat(np.arange(len(subtypes)), len(SEVERITIES))
+    illness = np.array([at[subtypes[i]["diagnosis"]] for i in subtype])
+    return Step(illness, subtype, np.tile(np.arange(len(SEVERITIES)), len(subtypes)))
+
+
+def _state_share(illnesses: Sequence[Row], subtypes: Sequence[Row], states: Step) -> Floats:
+    """Share of each hidden state within its illness, by age band; all zero where no subtype fits the age."""
+    fits = np.stack([applicable(s)[:, 0] for s in subtypes], axis=1)
+    share = fits * np.array([float(s["share"]) for s in subtypes])
+    severity = np.array([[float(s[v]) for v in SEVERITIES] for s in subtypes])
+    severity /= severity.sum(axis=1, keepdims=True)
+    joint = share[:, states.subtype] * severity[states.subtype, states.severity]
+    total = np.zeros((len(AGE_BANDS), len(illnesses)))
+    np.add.at(total, (slice(None), states.illness), joint)
+    whole = total[:, states.illness]
+    result: Floats = np.divide(joint, whole, out=np.zeros_like(joint), where=whole > 0)
+    return result
+
+
+def _by_subtype(table: str, subtypes: Sequence[Row]) -> dict[tuple[int, str], list[Row]]:
+    """Rows of a table by (subtype, finding); a row without subtype goes to all of its diagnosis, before the others."""
+    found: dict[tuple[int, str], list[Row]] = {}
+    for row in sorted(read_table(table), key=lambda r: r["subtype"] != ""):
+        for i, s in enumerate(subtypes):
+            if s["diagnosis"] == row["diagnosis"] and row["subtype"] in ("", s["subtype"]):
+                found.setdefault((i, row["finding"]), []).append(row)
+    return found
+
+
+def _shares(rows: Sequence[Row], subtypes: Sequence[Row], states: Step) -> Floats:
+    otherwise = np.array([float(r["share_otherwise"]) for r in rows])
+    share = np.tile(otherwise, (len(subtypes), 1))
+    column = {r["key"]: j for j, r in enumerate(rows)}
+    for (i, key), found in _by_subtype("frequencies", subtypes).items():
+        share[i, column[key]] = float(found[-1]["share"])
+    share = np.clip(share, 0.001, 0.995)
+    slope = np.array([number(r, "by_severity") for r in rows])
+    odds = np.log(share / (1 - share))[states.subtype] + STEP_BY_SEVERITY[states.severity][:, None] * slope
+    result: Floats = 1 / (1 + np.exp(-odds))
+    return result
+
+
+def _quantities(subtypes: Sequence[Row], states: Step, sites: Sequence[Row]) -> tuple[Quantity, ...]:
+    units = {f["key"]: f for f in read_table("findings")}
+    shifts = _by_subtype("shifts", subtypes)
+    return tuple(_quantity(r, units[r["finding"]], subtypes, shifts, states, sites) for r in read_table("measurements"))
+
+
+def _quantity(
+    row: Row,
+    finding: Row,
+    subtypes: Sequence[Row],
+    shifts: dict[tuple[int, str], list[Row]],
+    states: Step,
+    sites: Sequence[Row],
+) -> Quantity:
+    key, log = row["finding"], row["distribution"] == "lognormal"
+    shift, sd = np.zeros(len(subtypes)), np.full(len(subtypes), float(row["sd"]))
+    for i in range(len(subtypes)):
+        for found in shifts.get((i, key), [])[-1:]:
+            shift[i] = np.log(float(found["shift"])) if log else float(found["shift"])
+            sd[i] = number(found, "sd", sd[i])
+    follows = {r["finding"]: r for r in read_table("follows")}.get(key)
+    return Quantity(
+        key=key,
+        log=log,
+        healthy=_healthy(row, sites),
+        shift=shift[states.subtype] * SHIFT_BY_SEVERITY[states.severity],
+        sd=sd[states.subtype],
+        sd_healthy=float(row["sd"]),
+        unit=finding["unit"],
+        decimals=int(row["decimals"]),
+        alt_unit=row["alt_unit"],
+        alt_factor=number(row, "alt_factor", 1.0),
+        alt_offset=number(row, "alt_offset", 0.0),
+        alt_decimals=int(number(row, "alt_decimals")),
+        lowest=float(row["lowest"]),
+        highest=float(row["highest"]),
+        censored=finding["kind"] == "laboratory",
+        reference=row["reference"],
+        leader=follows["leader"] if follows else "",
+        slope=float(follows["slope"]) if follows else 0.0,
+        from_healthy=bool(follows) and follows["leader"] == "temp" if follows else False,
+    )
+
+
+def _healthy(row: Row, sites: Sequence[Row]) -> Floats:
+    """Expected value in health by age band and site, on the normal scale."""
+    key, log = row["finding"], row["distribution"] == "lognormal"
+    by_age = {r["finding"]: r for r in read_table("normals_by_age")}.get(key)
+    typical = np.array([float(by_age[b]) if by_age else float(row["typical"]) for b in AGE_BANDS])
+    scaled = np.log(typical) if log else typical
+    offset = np.zeros(len(sites))
+    names = [s["site"] for s in sites]
+    for r in read_table("site_offsets"):
+        if r["finding"] == key:
+            offset[names.index(r["site"])] = np.log(float(r["shift"])) if log else float(r["shift"])
+    healthy: Floats = scaled[:, None] + offset[None, :]
+    return healthy
+
+
+def _pictures(key: str, subtypes: Sequence[Row], states: Step) -> Floats:
+    """Probability of each picture by hidden state; what an illness does not name shares the rest as in everybody."""
+    rows = [r for r in read_table("choices") if r["finding"] == key]
+    names = [r["choice"] for r in rows]
+    base = np.array([float(r["share_otherwise"]) for r in rows])
+    share = np.tile(base / base.sum(), (len(subtypes), 1))
+    for (i, finding), found in _by_subtype("pictures", subtypes).items():
+        if finding == key:
+            last = [r for r in found if r["subtype"]] or found
+            named = {names.index(r["choice"]): float(r["share"]) for r in last}
+            rest = np.array([0.0 if j in named else b for j, b in enumerate(base)])
+            share[i] = rest / rest.sum() * (1 - sum(named.values()))
+            for j, p in named.items():
+                share[i, j] = p
+    result: Floats = np.clip(share, 5e-4, None)
+    result = result / result.sum(axis=1, keepdims=True)
+    return result[states.subtype]
+
+
+def _complaints(complaints: Sequence[str], subtypes: Sequence[Row], applies: Bools) -> Floats:
+    """Probability of each complaint by age band, sex and subtype; those that do not fit the age or sex left out."""
+    share = np.zeros((len(subtypes), len(complaints)))
+    at = {(s["diagnosis"], s["subtype"]): i for i, s in enumerate(subtypes)}
+    for r in read_table("complaints"):
+        share[at[r["diagnosis"], r["subtype"]], complaints.index(r["finding"])] = float(r["share"])
+    # A little of what anybody of that age may come with, so that no complaint rules an illness out.
+    share = share / share.sum(axis=1, keepdims=True)
+    common = share.mean(axis=0)
+    share = 0.97 * share + 0.03 * common
+    fitted = share[None, None] * applies[:, :, None, :]
+    result: Floats = fitted / fitted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def group_of(complaint: str) -> str:
+    """Return the letter of the group of questions a complaint leads to (a breathless adult is of the chest group)."""
+    for letter, members in _MEMBERS.items():
+        if complaint in members:
+            return letter
+    return GROUPS[-1]
+
+
+_MEMBERS = {
+    "R": ["cough", "breathless", "runny_nose", "nasal_congestion", "sore_throat", "noisy_breathing", "hoarse_voice", "wheeze_reported", "choking_onset"],
+    "F": ["fever", "muscle_pain"],
+    "S": ["rash", "itching", "hives", "face_swelling", "mouth_sores", "peeling_fingers", "red_eyes"],
+    "A": ["abdominal_pain", "vomiting", "diarrhoea", "bloody_stool", "constipation", "heartburn", "nausea"],
+    "U": ["flank_pain", "pain_on_urination", "frequent_urination", "blood_in_urine", "testicular_pain", "vaginal_bleeding"],
+    "N": ["headache", "dizziness", "vertigo", "seizure", "limb_weakness", "limb_numbness", "speech_trouble", "confusion", "loss_of_consciousness"],
+    "C": ["chest_pain", "palpitations", "haemoptysis", "leg_swelling", "syncope", "anxiety", "back_pain"],
+    "I": ["yellow_skin", "poor_feeding", "irritability", "inconsolable_crying", "intermittent_crying", "regurgitation", "apnoea_spell", "lethargy"],
+}

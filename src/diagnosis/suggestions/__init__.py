@@ -1,0 +1,11 @@
+"""All of it for one case: the estimator that learns from records, what it answers, and the folder it is kept in.
+
+Public names: `Diagnoser` (fit, suggest, save), `Differential` and `Suggestion` (the answer), `Flag`, `load_bundle`.
+"""
+
+from diagnosis.suggestions.bundle import load_bundle
+from diagnosis.suggestions.diagnoser import Diagnoser
+from diagnosis.suggestions.differential import Differential, Suggestion
+from diagnosis.suggestions.flags import Flag
+
+__all__ = ["Diagnoser", "Differential", "Flag", "Suggestion", "load_bundle"]

@@ -1,0 +1,216 @@
+"""A fitted diagnoser as a folder of plain files, checked to the last byte on the way in. Nothing in it is code.
+
+``manifest.json`` names every file with its SHA-256, and itself; a changed, missing or extra file is refused. That is
+integrity, not authenticity: whoever can write the folder can write a new manifest. ``local/`` holds salted digests of
+the training ids and never leaves the site; it is not part of the manifest and may be deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diagnosis.errors import BundleError, InputError
+from diagnosis.features import FindingEncoder
+from diagnosis.models.registry import MODELS
+from diagnosis.suggestions.learned import Calibrated
+from diagnosis.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from diagnosis.suggestions.diagnoser import Diagnoser
+
+__all__ = ["FORMAT", "bundle_digest", "load_bundle", "save_bundle", "write_learned"]
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_CARD = "card.json"
+_LOCAL = "local"
+_PARAMS = (
+    *("as_of", "unknown_time", "label_status", "min_cases", "rest", "top", "coverage", "sensitivity"),
+    *("weighted", "folds", "seed"),
+)
+
+
+def save_bundle(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, Any]) -> Path:
+    """Write the folder, whole or not at all; an earlier bundle at that path is replaced, anything else refused."""
+    if folder.exists() and not (folder / _MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"a free path or an earlier model at {folder}", "something else is there", "name another folder"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        write_learned(diagnoser, made, provenance)
+        _write_json(made / _MANIFEST, _manifest(made))
+        _write_local(made / _LOCAL, diagnoser)
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.replace(folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return folder
+
+
+def write_learned(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Write everything learned; equal diagnosers give equal bytes."""
+    kind = next((name for name, cls in MODELS.items() if type(diagnoser.model_) is cls), None)
+    if kind is None:
+        raise InputError(
+            f"a model that can be read back: {', '.join(MODELS)}",
+            f"found {type(diagnoser.model_).__name__}",
+            "save a diagnoser with one of these models",
+        )
+    found = diagnoser.calibration_
+    learned = {
+        "params": {name: getattr(diagnoser, name) for name in _PARAMS},
+        "model": kind,
+        "classes": [str(c) for c in diagnoser.classes_],
+        "pooled": sorted(diagnoser.pooled_),
+        "calibration": {
+            "beta": found.beta,
+            "set_at": found.set_at,
+            "flag_at": [None if np.isnan(f) else float(f) for f in found.flag_at],
+            "log_loss_before": found.log_loss_before,
+            "log_loss_after": found.log_loss_after,
+        },
+    }
+    _write_json(folder / "diagnoser.json", learned)
+    _write_json(folder / "encoder.json", diagnoser.encoder_.to_json())
+    words = diagnoser.vocabulary_
+    _write_json(folder / "vocabulary.json", {"findings": words.finding_rows(), "diagnoses": words.diagnosis_rows()})
+    _write_json(
+        folder / _CARD, {**diagnoser.card_, "provenance": dict(provenance) or diagnoser.card_.get("provenance", {})}
+    )
+    (folder / "model").mkdir()
+    diagnoser.model_.to_files(folder / "model")
+
+
+def bundle_digest(folder: Path) -> str:
+    """SHA-256 over what was learned (the card, which says how it came about, is left out)."""
+    seen = hashlib.sha256()
+    for name, digest in _digests(folder).items():
+        if name not in (_CARD, _MANIFEST):
+            seen.update(f"{name} {digest}\n".encode())
+    return seen.hexdigest()
+
+
+def load_bundle(folder: str | Path) -> Diagnoser:
+    """Read a folder that `Diagnoser.save` wrote.
+
+    Raises
+    ------
+    BundleError
+        It is no such folder, was written by a newer release, or a file of it is changed, missing or extra.
+    """
+    from diagnosis.suggestions.diagnoser import Diagnoser
+
+    path = Path(folder)
+    _verify(path)
+    try:
+        learned, card = _read_json(path / "diagnoser.json"), _read_json(path / _CARD)
+        words = _read_json(path / "vocabulary.json")
+        params = {**learned["params"], "label_status": tuple(learned["params"]["label_status"])}
+        made = Diagnoser(learned["model"], **params)
+        calibration = dict(learned["calibration"])
+        flag_at = np.array([np.nan if f is None else f for f in calibration.pop("flag_at")], dtype=np.float64)
+        made.calibration_ = Calibrated(flag_at=flag_at, **calibration)
+        made.encoder_ = FindingEncoder.from_json(_read_json(path / "encoder.json"))
+        made.model_ = MODELS[learned["model"]].from_files(path / "model")
+        made.classes_ = np.array(learned["classes"], dtype=object)
+        made.pooled_ = frozenset(learned["pooled"])
+        made.vocabulary_ = Vocabulary.from_rows(words["findings"], words["diagnoses"])
+        made.card_ = card
+        made.training_ids_ = ()
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise BundleError(
+            f"a saved model at {path}",
+            f"its files are whole but cannot be understood ({type(error).__name__})",
+            "save the model again with this release",
+        ) from error
+    return made
+
+
+def _verify(path: Path) -> None:
+    """Refuse a folder whose files are not exactly those that were written."""
+    if not (path / _MANIFEST).is_file():
+        found = "that folder has no manifest.json" if path.is_dir() else "there is no folder at that path"
+        raise BundleError(f"a saved model at {path}", found, "name a folder that `save` or `diagnosis train` wrote")
+    try:
+        manifest = _read_json(path / _MANIFEST)
+        files, version, own = dict(manifest["files"]), manifest["format"], manifest["sha256"]
+    except (KeyError, TypeError, ValueError, OSError):
+        raise _refused(path, "manifest.json cannot be understood") from None
+    if isinstance(version, int) and version > FORMAT:
+        raise BundleError(
+            f"a saved model of format {FORMAT} or lower at {path}",
+            f"it is of format {version}",
+            "load it with a newer release of this library",
+        )
+    if own != _self_digest(manifest):
+        raise _refused(path, "manifest.json was changed")
+    there = _digests(path)
+    there.pop(_MANIFEST)
+    for name in sorted(set(files) | set(there)):
+        if name not in there:
+            raise _refused(path, f"{name} is missing")
+        if name not in files:
+            raise _refused(path, f"{name} is extra")
+        if files[name] != there[name]:
+            raise _refused(path, f"{name} was changed")
+
+
+def _refused(path: Path, found: str) -> BundleError:
+    return BundleError(f"the saved model at {path} as it was written", found, "copy or save the model again")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below the folder but those of ``local/``, by relative name, sorted."""
+    made = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name == _LOCAL or name.startswith(f"{_LOCAL}/"):
+            continue
+        if path.is_symlink():
+            made[name] = "a link"
+        elif path.is_file():
+            made[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return made
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = {"format": FORMAT, "files": _digests(folder)}
+    return {**manifest, "sha256": _self_digest(manifest)}
+
+
+def _self_digest(manifest: Mapping[str, Any]) -> str:
+    rest = {k: v for k, v in manifest.items() if k != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _write_local(folder: Path, diagnoser: Diagnoser) -> None:
+    """Keep salted digests of the training ids, so that a later test set can be checked for patients seen here."""
+    if diagnoser.training_ids_:
+        folder.mkdir(mode=0o700)
+        salt = secrets.token_hex(16)
+        _write_json(folder / "training_ids.json", {"salt": salt, "sha256": _salted(diagnoser.training_ids_, salt)})
+
+
+def _salted(ids: Sequence[str], salt: str) -> list[str]:
+    return sorted(hashlib.sha256(f"{salt}:{one}".encode()).hexdigest() for one in ids)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

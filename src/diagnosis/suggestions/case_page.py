@@ -1,0 +1,245 @@
+"""A `Differential` as the plain values of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from diagnosis.explanation import Contrast, Evidence, Line, SuggestionEvidence, contrast
+from diagnosis.pages import (
+    CasePage,
+    ContrastView,
+    FlagView,
+    LineView,
+    ModelView,
+    NotUsed,
+    RecordedFinding,
+    SuggestionView,
+    sides,
+)
+from diagnosis.records import OTHER, Records
+from diagnosis.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from diagnosis.suggestions.differential import Differential
+
+__all__ = ["page_of"]
+
+Text = str | Mapping[str, str]
+_STATES = ("present", "absent", "uncertain")
+_SUBJECTS = {
+    "family": {"en": "family", "zh": "家族"},
+    "mother": {"en": "mother", "zh": "母亲"},
+    "fetus": {"en": "fetus", "zh": "胎儿"},
+    "contact": {"en": "contact", "zh": "接触者"},
+}
+_CONTEXT = {
+    "age": {"en": "age", "zh": "年龄"},
+    "sex": {"en": "sex", "zh": "性别"},
+    "pregnant": {"en": "pregnancy", "zh": "妊娠"},
+}
+_POLICY = {
+    "en": "flags chosen on training cases to catch {share} of the cases of each of {n} must-not-miss diagnoses",
+    "zh": "阈值由训练病例选定，目标为检出 {n} 个不可漏诊诊断各 {share} 的病例",
+}
+
+
+def page_of(differential: Differential, *, heading: Text | None = None, outcome: str | None = None) -> CasePage:
+    """Gather what the page of one case shows.
+
+    Parameters
+    ----------
+    differential : Differential
+    heading : text, optional
+        A line above the case.
+    outcome : str, optional
+        The diagnosis on record, to be folded away on the page.
+    """
+    case, diagnoser = differential.records, differential.diagnoser
+    words, card = case.vocabulary, diagnoser.card_
+    evidence = differential.explain()
+    policy = _policy(diagnoser.calibration_.flag_at, diagnoser.sensitivity)
+    shown = {s.diagnosis for s in differential.ranked}
+    return CasePage(
+        model=ModelView(name=diagnoser.name, version=card["versions"]["diagnosis"], digest=diagnoser.fingerprint),
+        suggestions=tuple(_suggestions(differential, evidence, words)),
+        recorded=tuple(_recorded(case)),
+        heading=heading,
+        age_days=_number(case.column("age_days")[0]),
+        age_years=_number(case.column("age_years")[0]),
+        sex=case.column("sex")[0],
+        setting=case.column("setting")[0],
+        facts=tuple(_facts(case)),
+        moment=differential.as_of,
+        other_probability=differential.other,
+        other_in_set=OTHER in differential.set,
+        set_coverage=diagnoser.coverage,
+        set_beyond=tuple(_diagnosis(words, d) for d in differential.set if d not in shown and d != OTHER),
+        flags=tuple(
+            FlagView(kind=f.kind, says=f.rule, diagnosis=_diagnosis(words, f.diagnosis) if f.diagnosis else None)
+            for f in differential.flags
+        ),
+        abstained=differential.abstained,
+        abstain_reason=differential.abstain_reason,
+        unknown_codes=differential.unknown_codes,
+        not_used=NotUsed(**differential.not_used),
+        n_known_diagnoses=sum(c != OTHER for c in diagnoser.classes_),
+        policy=policy,
+        trained_on=_trained_on(card),
+        synthetic=bool(card.get("synthetic") or case.info.get("synthetic")),
+        reading=differential.reading,
+        outcome=_diagnosis(words, outcome) if outcome else None,
+    )
+
+
+def _suggestions(differential: Differential, evidence: Evidence, words: Vocabulary) -> Iterable[SuggestionView]:
+    raised = set(differential.must_not_miss)
+    weight = np.array([s.probability for s in evidence.suggestions])
+    mean_base = float(weight @ [s.base for s in evidence.suggestions] / weight.sum())
+    for suggestion, one in zip(differential.ranked, evidence.suggestions, strict=True):
+        sorted_lines = sides(_view(line, words) for line in one.lines)
+        yield SuggestionView(
+            rank=suggestion.rank,
+            code=suggestion.diagnosis,
+            name=_diagnosis(words, suggestion.diagnosis),
+            probability=suggestion.probability,
+            in_set=suggestion.in_set,
+            must_not_miss=suggestion.must_not_miss,
+            flagged=suggestion.diagnosis in raised,
+            for_=sorted_lines.for_,
+            against=sorted_lines.against,
+            neutral=sorted_lines.neutral,
+            context=sorted_lines.context,
+            unrecorded=sorted_lines.unrecorded,
+            base_relative=one.base - mean_base,
+            n_train=differential.diagnoser.card_["n_by_diagnosis"].get(suggestion.diagnosis),
+            contrast=_contrast(one, evidence.suggestions, words),
+        )
+
+
+def _contrast(one: SuggestionEvidence, all_: Sequence[SuggestionEvidence], words: Vocabulary) -> ContrastView | None:
+    """Against the nearest rival: the other suggestion whose probability is closest."""
+    rivals = [s for s in all_ if s is not one]
+    if not rivals:
+        return None
+    rival = min(rivals, key=lambda s: abs(s.log_probability - one.log_probability))
+    made: Contrast = contrast(one, rival)
+    sorted_lines = sides(_view(line, words) for line in made.lines)
+    ratio = float(np.exp(np.clip(made.log_ratio, -700, 700)))
+    return ContrastView(
+        rival=_diagnosis(words, rival.diagnosis),
+        rival_code=rival.diagnosis,
+        ratio=ratio,
+        for_=sorted_lines.for_,
+        against=sorted_lines.against,
+        unrecorded=sorted_lines.unrecorded,
+    )
+
+
+def _view(line: Line, words: Vocabulary) -> LineView:
+    if line.state == "context":
+        return LineView(
+            name=_CONTEXT.get(line.code or "", line.code or ""),
+            code=line.code,
+            state="context",
+            value=line.value,
+            unit=line.unit,
+            text=line.text,
+            contribution=line.contribution,
+            relative=line.relative,
+        )
+    subject, code = _subject(line.code or "")
+    return LineView(
+        name=_finding(words, code) if line.code else "",
+        code=line.code,
+        state=line.state,
+        value=line.value,
+        comparator=line.comparator,
+        unit=line.unit,
+        text=line.text,
+        interpretation=line.interpretation,
+        subject=_SUBJECTS.get(subject or ""),
+        contribution=line.contribution,
+        relative=line.relative,
+    )
+
+
+def _subject(key: str) -> tuple[str | None, str]:
+    subject, slash, code = key.partition("/")
+    return (subject, code) if slash and subject in _SUBJECTS else (None, key)
+
+
+def _recorded(case: Records) -> Iterable[RecordedFinding]:
+    """The row that counts of every finding of the case, with how often it was recorded before."""
+    coded, words = case.coded, case.vocabulary
+    rows = np.flatnonzero(coded.latest)
+    table = case.arrow("findings").take(pa.array(rows)).to_pylist()
+    for row, values in zip(rows, table, strict=True):
+        code, subject = str(coded.codes[coded.code[row]]), values.get("subject")
+        same = (coded.code == coded.code[row]) & (coded.subject == coded.subject[row])
+        yield RecordedFinding(
+            name=_finding(words, code),
+            code=code,
+            state=_STATES[coded.status[row]],  # type: ignore[arg-type]
+            value=values.get("value"),
+            comparator=values.get("comparator"),
+            unit=values.get("unit"),
+            text=values.get("text"),
+            interpretation=values.get("interpretation"),
+            subject=_SUBJECTS.get(subject or ""),
+            ref_low=values.get("ref_low"),
+            ref_high=values.get("ref_high"),
+            when=_moment(values.get("time")),
+            known=_moment(values.get("known")),
+            kind=words.kind(code),
+            earlier=int(same.sum()) - 1,
+        )
+
+
+def _moment(time: Any) -> str | None:
+    return None if time is None else f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _facts(case: Records) -> Iterable[tuple[Text, Text]]:
+    weeks, grams = case.column("gestational_age_weeks")[0], case.column("birth_weight_g")[0]
+    if np.isfinite(weeks):
+        yield {"en": "born at", "zh": "出生孕周"}, {"en": f"{weeks:g} weeks", "zh": f"{weeks:g} 周"}
+    if np.isfinite(grams):
+        yield {"en": "birth weight", "zh": "出生体重"}, f"{grams:g} g"
+    if case.column("pregnant")[0] == "yes":
+        week = case.column("pregnancy_weeks")[0]
+        known = np.isfinite(week)
+        yield (
+            {"en": "pregnant", "zh": "妊娠"},
+            {"en": f"{week:g} weeks" if known else "yes", "zh": f"{week:g} 周" if known else "是"},
+        )
+
+
+def _finding(words: Vocabulary, code: str) -> Text:
+    term = words.findings.get(code)
+    return dict(term.names) or code if term else code
+
+
+def _diagnosis(words: Vocabulary, code: str) -> Text:
+    term = words.diagnoses.get(code)
+    return dict(term.names) or code if term else code
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _policy(flag_at: np.ndarray, sensitivity: float) -> Text | None:
+    n = int(np.isfinite(flag_at).sum())
+    return {lang: text.format(share=f"{sensitivity:.0%}", n=n) for lang, text in _POLICY.items()} if n else None
+
+
+def _trained_on(card: Mapping[str, Any]) -> Text:
+    n, patients, source = card["n_cases"], card["n_patients"], card.get("source")
+    return {
+        "en": f"{n:,} cases of {patients:,} patients" + (f" ({source})" if source else ""),
+        "zh": f"{patients:,} 名患者的 {n:,} 个病例" + (f"（{source}）" if source else ""),
+    }

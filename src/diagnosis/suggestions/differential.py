@@ -1,0 +1,207 @@
+"""`Differential`: what one case could be, how likely, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.errors import UnknownCodeError, nearest
+from diagnosis.explanation import Contrast, Evidence, contrast
+from diagnosis.records import OTHER, Records
+from diagnosis.suggestions.flags import Flag
+
+if TYPE_CHECKING:
+    from diagnosis.suggestions.diagnoser import Diagnoser
+
+__all__ = ["Differential", "Suggestion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One diagnosis on the list.
+
+    Parameters
+    ----------
+    rank : int
+        From 1.
+    diagnosis, name : str
+        Code, and its name.
+    probability : float
+        Calibrated.
+    in_set : bool
+        Whether the prediction set of the declared coverage holds it.
+    must_not_miss : bool
+        Whether missing it can kill; whether the policy raised it is among the differential's flags.
+    """
+
+    rank: int
+    diagnosis: str
+    name: str
+    probability: float
+    in_set: bool
+    must_not_miss: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Differential:
+    """The ranked answer for one case; in a notebook it shows as the page a clinician reads.
+
+    Made by `Diagnoser.suggest`.
+
+    Parameters
+    ----------
+    case_id, model, reading, as_of : str
+        Which case, which model, which question the probabilities answer, as of which moment.
+    ranked : tuple of Suggestion
+        Most probable first, as many as were asked for. `OTHER` ("none of the listed") is never among them; its share
+        is `other`.
+    other : float or None
+        Probability that it is none of the diagnoses the model knows by name; None for a model without that class.
+    set : tuple of str
+        Diagnoses in the prediction set, most probable first; may be longer than the list, and may hold `OTHER`.
+    must_not_miss : tuple of str
+        Must-not-miss diagnoses that the policy raised.
+    flags : tuple of Flag
+    abstained : bool
+        The model would rather not answer; the list is still there.
+    abstain_reason : str or None
+    unknown_codes : tuple of str
+        Findings of the case that the model does not know.
+    not_used : dict
+        ``after_moment``: findings known only later; ``unknown``: findings with unknown codes.
+    """
+
+    case_id: str
+    model: str
+    reading: str
+    as_of: str
+    ranked: tuple[Suggestion, ...]
+    other: float | None
+    set: tuple[str, ...]
+    must_not_miss: tuple[str, ...]
+    flags: tuple[Flag, ...]
+    abstained: bool
+    abstain_reason: str | None
+    unknown_codes: tuple[str, ...]
+    not_used: dict[str, int]
+    records: Records = field(repr=False)
+    diagnoser: Diagnoser = field(repr=False)
+    proba: npt.NDArray[np.float64] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ranked)
+
+    def __iter__(self) -> Iterator[Suggestion]:
+        return iter(self.ranked)
+
+    def __getitem__(self, rank: int) -> Suggestion:
+        return self.ranked[rank]
+
+    def __str__(self) -> str:
+        marks = {s.diagnosis: ("!" if s.diagnosis in self.must_not_miss else " ") for s in self.ranked}
+        rows = [f"{s.rank:>3}{marks[s.diagnosis]} {s.probability:6.1%}  {s.diagnosis}  {s.name}" for s in self.ranked]
+        if self.other is not None:
+            rows.append(f"     {self.other:6.1%}  none of the listed")
+        if self.abstained:
+            rows.insert(0, f"abstains: {self.abstain_reason}")
+        return "\n".join([f"case {self.case_id}, as of {self.as_of}, {self.reading}", *rows])
+
+    def __repr__(self) -> str:
+        first = f"{self.ranked[0].name} {self.ranked[0].probability:.0%}" if self.ranked else "nothing"
+        return f"<Differential of case {self.case_id}: {first}, {len(self.ranked)} shown>"
+
+    def _repr_html_(self) -> str:
+        from diagnosis.pages import render_case
+        from diagnosis.suggestions.case_page import page_of
+
+        return render_case(page_of(self), fragment=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """The differential as plain values: one line of ``diagnosis suggest --format jsonl``."""
+        return {
+            "schema": 1,
+            "case_id": self.case_id,
+            "model": self.model,
+            "reading": self.reading,
+            "as_of": self.as_of,
+            "ranked": [{"diagnosis": s.diagnosis, "probability": s.probability} for s in self.ranked],
+            "other": self.other,
+            "set": list(self.set),
+            "must_not_miss": list(self.must_not_miss),
+            "flags": [f.to_json() for f in self.flags],
+            "abstained": self.abstained,
+            "abstain_reason": self.abstain_reason,
+            "unknown_codes": list(self.unknown_codes),
+            "not_used": dict(self.not_used),
+        }
+
+    def to_html(self, lang: str = "en") -> str:
+        """The page of this case as one HTML file, in English (``en``) or Chinese (``zh``): no script, no network."""
+        from diagnosis.pages import render_case
+        from diagnosis.suggestions.case_page import page_of
+
+        return render_case(page_of(self), lang)
+
+    def explain(self, diagnoses: Sequence[str] | None = None, top: int | None = None) -> Evidence:
+        """Take the suggestions apart by finding.
+
+        Parameters
+        ----------
+        diagnoses : sequence of str, optional
+            Codes or names to explain, also beyond the list; the list itself when not given. "For" and "against" are
+            always relative to the shown list with these added.
+        top : int, optional
+            How long the list is; as shown when not given.
+
+        Raises
+        ------
+        UnknownCodeError
+            The model does not know one of them.
+        """
+        classes = self.diagnoser.classes_
+        listed = self._order()[: top or len(self.ranked)]
+        if diagnoses is None:
+            return self.diagnoser.explain_indices(self.records, np.asarray(listed), None, self.reading)
+        wanted = [self._index(d) for d in diagnoses]
+        shown = sorted({*listed, *wanted}, key=lambda k: (-self.proba[k], str(classes[k])))
+        return self.diagnoser.explain_indices(self.records, np.asarray(shown), np.asarray(wanted), self.reading)
+
+    def contrast(self, a: str, b: str) -> Contrast:
+        """The findings that separate two diagnoses; they sum to ``log(p_a / p_b)``.
+
+        Parameters
+        ----------
+        a, b : str
+            Codes or names.
+        """
+        first, second = (str(self.diagnoser.classes_[self._index(d)]) for d in (a, b))
+        evidence = self.explain([first, second])
+        return contrast(evidence[first], evidence[second])
+
+    def _order(self) -> list[int]:
+        """Class indices, most probable first, `OTHER` left out (unless it is all there is)."""
+        classes = self.diagnoser.classes_
+        order = sorted(range(len(classes)), key=lambda k: (-self.proba[k], str(classes[k])))
+        return [k for k in order if classes[k] != OTHER] or order
+
+    def _index(self, diagnosis: str) -> int:
+        classes = [str(c) for c in self.diagnoser.classes_]
+        if diagnosis not in classes:
+            try:
+                diagnosis = self.records.vocabulary.resolve_diagnosis(diagnosis, known=classes)
+            except UnknownCodeError:
+                pass
+        if diagnosis not in classes:
+            names = [self.records.vocabulary.diagnosis_name(c) for c in classes]
+            raise UnknownCodeError(
+                "asked about a diagnosis",
+                f"the model does not know {diagnosis!r}; it knows {len(classes)}",
+                "use one it knows (`diagnoser.classes_`)",
+                codes=[diagnosis],
+                near=nearest(diagnosis, [*classes, *names]),
+            )
+        return classes.index(diagnosis)

@@ -1,0 +1,148 @@
+"""Fitting, step by step, as pure functions: records in, everything a diagnoser has learned out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.errors import InputError
+from diagnosis.models.calibration import fit_temperature, log_loss, softmax
+from diagnosis.models.conformal import lac_quantile
+from diagnosis.models.policy import flag_thresholds
+from diagnosis.records import Pooling, Records, Rest, pool
+from diagnosis.suggestions.flags import ages_in_days
+from diagnosis.vocabulary import Vocabulary
+
+__all__ = ["Calibrated", "Labelled", "calibrate", "describe", "label"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The cases to learn from, each with the diagnosis it is learned as."""
+
+    records: Records
+    y: npt.NDArray[np.object_]
+    groups: npt.NDArray[np.object_]
+    pooling: Pooling
+    n_unlabelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What is chosen on scores of cases the model was not trained on.
+
+    Parameters
+    ----------
+    beta : float
+        The temperature: probability = softmax(beta * score).
+    set_at : float
+        A diagnosis with at least this probability is in the prediction set.
+    flag_at : ndarray of shape (n_diagnoses,)
+        From which probability a must-not-miss diagnosis is flagged; NaN: no policy for it.
+    log_loss_before, log_loss_after : float
+        Out-of-fold log-loss without and with the temperature, in nats.
+    """
+
+    beta: float
+    set_at: float
+    flag_at: FloatArray
+    log_loss_before: float
+    log_loss_after: float
+
+
+def label(
+    records: Records,
+    y: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    min_cases: int,
+    rest: Rest,
+) -> Labelled:
+    """Drop cases without a diagnosis, and pool the rare ones."""
+    y = np.asarray(y, dtype=object)
+    if y.shape != (len(records),):
+        raise InputError(
+            f"one label for each of {len(records):,} cases", f"found an array of shape {y.shape}", "give one each"
+        )
+    has = np.array([one is not None and one == one for one in y], dtype=bool)
+    if not has.any():
+        raise InputError(
+            "cases with a confirmed principal diagnosis to learn from",
+            f"none of {len(records):,} cases has one",
+            "fill `cases.diagnosis`, or `labels` with role principal and a status the label rule takes",
+        )
+    pooling = pool(np.array([str(one) for one in y[has]], dtype=object), min_cases, rest)
+    named = np.full(len(y), None, object)
+    named[has] = pooling.apply(np.array([str(one) for one in y[has]], dtype=object))
+    keep = np.array([one is not None for one in named])
+    n_unlabelled = int((~has).sum())
+    return Labelled(records[keep], named[keep], np.asarray(groups, object)[keep], pooling, n_unlabelled)
+
+
+def calibrate(
+    oof: FloatArray,
+    y_index: npt.NDArray[np.int64],
+    classes: npt.NDArray[Any],
+    words: Vocabulary,
+    coverage: float,
+    sensitivity: float,
+    sample_weight: FloatArray | None,
+) -> Calibrated:
+    """Choose temperature, set threshold and flag thresholds on out-of-fold scores, shape (n_cases, n_diagnoses)."""
+    beta = fit_temperature(oof, y_index, sample_weight)
+    proba = softmax(beta * oof)
+    known = y_index >= 0
+    own = np.where(known, proba[np.arange(len(y_index)), np.maximum(y_index, 0)], 0.0)
+    which = np.array([c in words.must_not_miss for c in classes], dtype=bool)
+    flag_at = flag_thresholds(proba, y_index, which, sensitivity, sample_weight=sample_weight)
+    for k in np.flatnonzero(which):
+        stated = words.flag_at(str(classes[k]))
+        flag_at[k] = flag_at[k] if stated is None else stated
+    return Calibrated(
+        beta=beta,
+        set_at=lac_quantile(own, coverage, sample_weight),
+        flag_at=flag_at,
+        log_loss_before=log_loss(oof, y_index, sample_weight),
+        log_loss_after=log_loss(beta * oof, y_index, sample_weight),
+    )
+
+
+def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
+    """What a reader of the model must know about its training: counts, prevalence by site and setting, ages, versions."""
+    records, y = labelled.records, labelled.y
+    ages = ages_in_days(records)
+    ages = ages[np.isfinite(ages)]
+    counts = Counter(y)
+    return {
+        "n_cases": len(records),
+        "n_patients": len(set(labelled.groups)),
+        "n_unlabelled": labelled.n_unlabelled,
+        "n_by_diagnosis": {str(c): counts[c] for c in classes},
+        "pooled": sorted(labelled.pooling.pooled),
+        "prevalence": {by: _prevalence(records.column(by), y, classes) for by in ("site", "setting")},
+        "age_days": [float(ages.min()), float(ages.max())] if len(ages) else None,
+        "synthetic": bool(records.info.get("synthetic", False)),
+        "source": records.info.get("source"),
+        "sampling": records.info.get("sampling"),
+        "data_digest": records.digest(),
+        "versions": {p: version(p) for p in ("diagnosis", "numpy", "scipy", "scikit-learn", "lightgbm")},
+    }
+
+
+def _prevalence(
+    places: npt.NDArray[np.object_], y: npt.NDArray[np.object_], classes: npt.NDArray[Any]
+) -> dict[str, dict[str, float]]:
+    """Share of each diagnosis at each place; places with fewer than 20 cases are left out."""
+    made = {}
+    for place in sorted({p for p in places if p is not None}):
+        here = Counter(y[places == place])
+        n = sum(here.values())
+        if n >= 20:
+            made[str(place)] = {str(c): here[c] / n for c in classes if here[c]}
+    return made

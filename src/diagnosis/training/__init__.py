@@ -1,0 +1,10 @@
+"""One config file, one run: a fitted, evaluated, tracked and saved diagnoser.
+
+`read_config` reads the file into a closed `Config` (`config_schema` describes it to editors), `train` runs it and
+returns a `TrainingResult`, `run_demo` trains on the synthetic sample and writes a review page.
+"""
+
+from diagnosis.training.config import Config, config_schema, read_config
+from diagnosis.training.run import TrainingResult, train
+
+__all__ = ["Config", "TrainingResult", "config_schema", "read_config", "train"]

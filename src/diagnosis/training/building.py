@@ -1,0 +1,35 @@
+"""A config's choices as an unfitted diagnoser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diagnosis.features import FindingEncoder
+from diagnosis.models import make_model
+from diagnosis.suggestions import Diagnoser
+from diagnosis.training.model_options import check_options
+
+if TYPE_CHECKING:
+    from diagnosis.training.schema import Config
+
+__all__ = ["build_diagnoser"]
+
+
+def build_diagnoser(config: Config) -> Diagnoser:
+    """Return the diagnoser a config describes, not fitted yet."""
+    check_options(config.model)
+    model, features = config.model, config.features
+    return Diagnoser(
+        model=make_model(model.kind, seed=config.seed, n_jobs=config.n_jobs, options=model.options),
+        encoder=FindingEncoder(min_cases=features.min_cases, ages=features.ages, ordering=features.ordering),
+        as_of=config.as_of.at,
+        unknown_time=config.as_of.unknown_time,
+        label_status=config.labels.status,
+        min_cases=config.labels.min_cases,
+        rest=config.labels.rest,
+        top=config.suggestion.top,
+        coverage=config.suggestion.coverage,
+        sensitivity=config.suggestion.must_not_miss.sensitivity,
+        seed=config.seed,
+        n_jobs=config.n_jobs,
+    )

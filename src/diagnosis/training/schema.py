@@ -1,0 +1,271 @@
+"""What one training run is: every key of the config, its default and its meaning. Unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AsOf",
+    "Calibration",
+    "Cohort",
+    "Config",
+    "EvaluationPlan",
+    "Features",
+    "Labels",
+    "ModelChoice",
+    "MustNotMiss",
+    "Source",
+    "SplitPlan",
+    "SuggestionPlan",
+    "Tracking",
+    "config_schema",
+]
+
+
+def _tuple_of_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _share_or_value(value: object) -> object:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, float | int) and not isinstance(value, bool) and 0 < value < 1:
+        return float(value)
+    raise ValueError('a share between 0 and 1, "each", or one value to hold out, as text (quote it if it is a number)')
+
+
+def _moment(value: object) -> object:
+    if value in ("arrival", "index", "end"):
+        return value
+    if isinstance(value, float | int) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    raise ValueError("arrival, index, end, or hours after the start of the encounter")
+
+
+def _jobs(value: int) -> int:
+    if value == -1 or value >= 1:
+        return value
+    raise ValueError("a number of threads from 1, or -1 for one a core")
+
+
+def _short_source(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of_list)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Source(_Section):
+    """Where records are read from."""
+
+    path: str | None = None
+    """The folder or file, relative to the config file. `${NAME}` is taken from the environment. Null only with the
+    format `sample`."""
+    format: str = "tables"
+    """The reader: `tables` (CSV or Parquet), `sample` (the synthetic sample in the package), or another installed
+    reader."""
+    encoding: str | None = None
+    """The encoding of text files; null means UTF-8."""
+
+    @model_validator(mode="after")
+    def _path_or_sample(self) -> Source:
+        if self.format == "sample" and self.path is not None:
+            raise ValueError("no path with the format sample, which is in the package")
+        if self.format != "sample" and not self.path:
+            raise ValueError("a path (only the format sample has none)")
+        return self
+
+
+Records = Annotated[Source, BeforeValidator(_short_source, json_schema_input_type=str | Source)]
+
+
+class Cohort(_Section):
+    """Which encounters take part."""
+
+    visit: Annotated[
+        tuple[Literal["first", "follow_up", "unknown"], ...], BeforeValidator(_tuple_of_list), Field(min_length=1)
+    ] = ("first", "unknown")
+    """Kinds of visit that are kept. A follow-up arrives with its diagnosis known, so it is left out by default."""
+
+
+class AsOf(_Section):
+    """The moment a suggestion is made; what was known later is set aside and counted."""
+
+    at: Annotated[Literal["arrival", "index", "end"] | float, BeforeValidator(_moment)] = "end"
+    """`arrival`, `index` (the case's index time), `end`, or hours after the start of the encounter."""
+    unknown_time: Literal["keep", "drop"] = "keep"
+    """What is done with findings without a time, unless the moment is `end`."""
+
+
+class Labels(_Section):
+    """What counts as the truth."""
+
+    rule: Literal["principal"] = "principal"
+    """The label of a case: its principal diagnosis."""
+    status: Annotated[
+        tuple[Literal["confirmed", "provisional", "differential", "ruled_out"], ...],
+        BeforeValidator(_tuple_of_list),
+        Field(min_length=1),
+    ] = ("confirmed",)
+    """Statuses of a judgement that make it a label."""
+    min_cases: Annotated[int, Field(ge=1)] = 5
+    """Diagnoses with fewer training cases are treated as `rest` says."""
+    rest: Literal["other", "drop", "error"] = "other"
+    """Rare diagnoses: pooled into OTHER, left out of training, or an error."""
+
+
+class SplitPlan(_Section):
+    """How unseen cases are set apart when there are no `test_records`; no patient is on both sides."""
+
+    by: Literal["patient", "site", "time", "group"] = "patient"
+    """What is held out together."""
+    test: Annotated[float | str, BeforeValidator(_share_or_value)] = 0.2
+    """A share of the cases; or one value (a site's name, a group, an ISO time from which on cases are unseen); or
+    `each`: every site or group is held out once and the results are pooled."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SplitPlan:
+        if isinstance(self.test, str) and self.by == "patient":
+            raise ValueError("a share between 0 and 1 when the split is by patient")
+        if self.test == "each" and self.by == "time":
+            raise ValueError("a share or an ISO time when the split is by time")
+        return self
+
+
+class Features(_Section):
+    """How findings become columns."""
+
+    min_cases: Annotated[int, Field(ge=1)] = 2
+    """Columns with fewer training cases are left out."""
+    hierarchy: Literal[False] = False
+    """Codes stand for themselves; nothing is spread to ancestors or descendants."""
+    ages: bool = True
+    """Age, age band and sex as columns."""
+    ordering: bool = True
+    """That a value was measured at all is a column. It tells the doctor's suspicion; false leaves it out."""
+
+
+class ModelChoice(BaseModel):
+    """The model, and beside `kind` that kind's own options by their names."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    kind: Literal["linear", "boosted", "hybrid"] = "hybrid"
+    """`linear` (logistic), `boosted` (LightGBM), or `hybrid` (both, with fitted weights)."""
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The kind's options that the config sets."""
+        return dict(self.model_extra or {})
+
+
+class Calibration(_Section):
+    """How scores become probabilities."""
+
+    method: Literal["temperature"] = "temperature"
+    """One temperature for all diagnoses, fitted on cross-fitted scores."""
+
+
+class MustNotMiss(_Section):
+    """The policy for diagnoses marked `must_not_miss`."""
+
+    sensitivity: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """The sensitivity for which each diagnosis' flag threshold is chosen on training data."""
+
+
+class SuggestionPlan(_Section):
+    """What a suggestion holds."""
+
+    top: Annotated[int, Field(ge=1)] = 5
+    """How many diagnoses are listed."""
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Target coverage of the conformal set."""
+    must_not_miss: MustNotMiss = MustNotMiss()
+    """The policy for diagnoses that must not be missed."""
+
+
+class EvaluationPlan(_Section):
+    """What is reported about unseen cases."""
+
+    by: Texts = ("sex", "age_band", "site")
+    """Groups with metrics of their own: columns of `cases`, or `age_band`."""
+
+
+class Tracking(_Section):
+    """Where the run is recorded."""
+
+    uri: str = "sqlite:///mlflow.db"
+    """MLflow tracking URI; a relative SQLite path is relative to the working directory."""
+    experiment: str = Field(default="diagnosis", min_length=1)
+    """Name of the MLflow experiment."""
+
+
+class Config(_Section):
+    """One training run. Every key has a default; unknown keys are refused."""
+
+    version: Literal[1] = 1
+    """Version of this config format."""
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")] = "run"
+    """Name of the run; in a file that does not say, the file's own name."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of everything that is drawn."""
+    n_jobs: Annotated[int, AfterValidator(_jobs)] = 1
+    """Threads; -1 takes one a core."""
+    engine: Literal["local"] = "local"
+    """Where the work runs: `local`, this machine."""
+    records: Records = Source(format="sample")
+    """The past cases: a folder, or `{path, format, encoding}`. The default is the synthetic sample."""
+    test_records: Records | None = None
+    """Unseen cases; null: set apart from `records` as `split` says."""
+    cohort: Cohort = Cohort()
+    """Which encounters take part."""
+    as_of: AsOf = AsOf()
+    """The moment a suggestion is made."""
+    labels: Labels = Labels()
+    """What counts as the truth."""
+    split: SplitPlan = SplitPlan()
+    """How unseen cases are set apart."""
+    features: Features = Features()
+    """How findings become columns."""
+    model: ModelChoice = ModelChoice()
+    """The model and its options."""
+    knowledge: None = None
+    """A table of knowledge; null: none."""
+    target: Literal["posterior"] = "posterior"
+    """What is learned: which diagnosis it is."""
+    calibration: Calibration = Calibration()
+    """How scores become probabilities."""
+    suggestion: SuggestionPlan = SuggestionPlan()
+    """What a suggestion holds."""
+    evaluation: EvaluationPlan = EvaluationPlan()
+    """What is reported about unseen cases."""
+    tracking: Tracking | None = Tracking()
+    """Where the run is recorded in MLflow; null: nowhere."""
+    output: str | None = None
+    """The run's folder, relative to the working directory; null: `runs/` and the name."""
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.output) if self.output else Path("runs") / self.name
+
+    def portable(self) -> dict[str, object]:
+        """Return what decides the result, as plain values: all but paths, tracking and the number of threads."""
+        plain = self.model_dump(mode="json", exclude={"output", "tracking", "n_jobs"})
+        for name in ("records", "test_records"):
+            if plain[name] is not None:
+                del plain[name]["path"]
+        return plain
+
+
+def config_schema() -> dict[str, object]:
+    """Return the JSON Schema of a config file, for editors."""
+    schema = Config.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

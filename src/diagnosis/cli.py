@@ -7,9 +7,7 @@ Results go to stdout, messages to stderr. Exit status: 0 done, 1 the work failed
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,7 +90,7 @@ def _root(
 @app.command(epilog="Example: diagnosis demo")
 def demo() -> None:
     """Train on the synthetic sample, evaluate on unseen patients, explain three cases, write a review page."""
-    from diagnosis.training.demo import run_demo
+    from diagnosis.training import run_demo
 
     done = run_demo()
     typer.echo(repr(done.result.evaluation))
@@ -276,20 +274,13 @@ def _busy(text: str) -> Iterator[None]:
 
 @contextmanager
 def _output(file: Path | None) -> Iterator[IO[str]]:
-    """Stdout, or a file that is there whole or not at all (readable by its owner: it speaks of patients)."""
     if file is None:
         yield sys.stdout
         return
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"A file {file} was asked for", "Its folder does not exist", "Make the folder first.")
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            yield out
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    from diagnosis.training.whole_file import whole_file
+
+    with whole_file(file) as out:
+        yield out
 
 
 def _json(value: object, indent: int | None = None) -> str:

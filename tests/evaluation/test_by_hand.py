@@ -174,3 +174,12 @@ def test_one_batch_put_together_is_itself(drawn):
     one, other = (evaluate_batch(b, truth, patients, n_boot=5).to_json() for b in (batch, both))
     assert one == other
     assert both.nameable is None
+
+
+def test_the_worst_rank_counts_only_what_the_case_s_own_model_names(make_batch):
+    first = make_batch([[1.0, 0.0]], ["flu", "croup"])
+    second = make_batch([[0.5, 0.3, 0.2]], ["measles", "mumps", "rubella"])
+    got = evaluate_batch(
+        concatenate([first, second]), np.array(["croup", "measles"], dtype=object), np.array(["a", "b"], dtype=object)
+    )
+    assert got.overall.values["mrr"] == (1 / 2 + 1) / 2

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from diagnosis.errors import InputError, UnknownNameError
 from diagnosis.evaluation import evaluate
 from diagnosis.evaluation.groups import age_groups, groups_of
 from diagnosis.records import Case, Finding, Records
+from diagnosis.suggestions.diagnoser import Diagnoser
 
 DIAGNOSES = np.array(["croup", "flu", "OTHER"], dtype=object)
 
@@ -69,6 +71,28 @@ def test_an_evaluation_of_records(diagnoser, records):
     assert got["by"]["sex"].keys() == {"female", "unknown"}
     assert got["by"]["site"]["north"]["top"] == got["top"]
     assert got["by"]["age_band"]["infant" if "infant" in got["by"]["age_band"] else "neonate"]["suppressed"]
+
+
+def test_a_fitted_diagnoser_scores_as_scikit_learn_scores_it():
+    rng = np.random.default_rng(0)
+
+    def case(i, diagnoses):
+        k = int(rng.integers(len(diagnoses)))
+        found = [Finding(f"f{j}", "present" if rng.random() < (0.8 if j == k else 0.2) else "absent") for j in range(4)]
+        return Case(found, case_id=f"c{i}", diagnosis=diagnoses[k], sex=("female", "male")[i % 2])
+
+    train = Records.from_cases([case(i, ["croup", "flu", "measles"]) for i in range(150)])
+    test = Records.from_cases([case(i, ["croup", "flu", "measles", "tetanus"]) for i in range(80)])
+    diagnoser = Diagnoser(model="linear").fit(train)
+    got = evaluate(diagnoser, test, by="sex", n_boot=10)
+    seen = test.y != "tetanus"
+    assert got.overall.n_unreachable == (~seen).sum()
+    assert got.overall.values["top.1"] == pytest.approx(diagnoser.score(test))
+    column = [list(diagnoser.classes_).index(label) for label in test.y[seen]]
+    inside = log_loss(column, diagnoser.predict_proba(test)[seen], labels=np.arange(len(diagnoser.classes_)))
+    wanted = inside * seen.mean() - np.log(1e-15) * (~seen).mean()
+    assert got.overall.values["log_loss"] == pytest.approx(wanted)
+    assert sum(cell.n for cell in got.by["sex"].values()) == 80
 
 
 def test_pooled_and_unseen_diagnoses_that_must_not_be_missed_are_missed(diagnoser, records):

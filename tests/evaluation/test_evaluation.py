@@ -161,6 +161,14 @@ def test_the_terminal_shows_lined_up_columns(evaluation):
     assert not any(line.endswith(" ") for line in lines)
 
 
+def test_full_width_letters_take_two_columns(drawn):
+    batch, truth, patients = drawn(40, 4, 6)
+    site = np.array(["儿童医院", "north"] * 20, dtype=object)
+    lines = repr(evaluate_batch(batch, truth, patients, groups={"site": site}, n_boot=0)).splitlines()
+    north, chinese = (next(line for line in lines if line.startswith(name)) for name in ("north", "儿童医院"))
+    assert len(north) == len(chinese) + 4
+
+
 def test_html_is_escaped(evaluation):
     html = evaluation._repr_html_()
     assert "<b>north</b>" not in html

@@ -151,10 +151,11 @@ def fit_slope(
         g, h = _slope_terms(proba, part, truth, b)
         gradient, bend = float(w @ g), float(w @ h)
         low, high = (b, high) if gradient > 0 else (low, b)
-        step = gradient / bend if bend > 0 else np.sign(gradient) * _WIDEST_STEP
+        step = gradient / bend if bend > 0 else np.copysign(np.inf, gradient)
         if abs(step) <= 1e-10 * max(1.0, abs(b)):
             break
-        b = _inside(b + float(np.clip(step, -_WIDEST_STEP, _WIDEST_STEP)), b, low, high)
+        widest = max(_WIDEST_STEP, abs(b))
+        b = _inside(b + float(np.clip(step, -widest, widest)), b, low, high)
     score[use], curvature[use] = g, h
     return Fit(float(b), score, curvature)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from diagnosis.evaluation.scores import Scores
 
@@ -147,13 +148,19 @@ def _ends(scores: Scores, name: str) -> str:
 
 
 def _columns(table: Table) -> str:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     return "\n".join(_line(row, widths) for row in table)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+    gaps = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+    cells = [row[0] + gaps[0], *(gap + cell for cell, gap in zip(row[1:], gaps[1:], strict=True))]
     return "  ".join(cells).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns a terminal gives to a text: two to each full-width letter."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _html(table: Table) -> str:

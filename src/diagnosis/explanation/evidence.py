@@ -194,7 +194,7 @@ class Evidence:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a diagnosis and line: diagnosis, probability, code, name, state, value, unit, contribution, relative."""
+        """One row a diagnosis and line, with the fields of `Line`."""
         import pandas as pd
 
         return pd.DataFrame(

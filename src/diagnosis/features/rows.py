@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from diagnosis.records.coded import CodedFindings
 
 PRESENT, ABSENT, UNCERTAIN = 0, 1, 2
-BATCH_ROWS = 1 << 20
+BATCH_ROWS = 1 << 18
 
 _SUBJECTS = ("patient", "family", "mother", "fetus", "contact")
 _PREFIXES = tuple(f"{subject}/" for subject in _SUBJECTS)

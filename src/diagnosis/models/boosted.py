@@ -184,8 +184,8 @@ class BoostedModel(ScoreClassifier):
     def _checked(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> TrainingSet:
         for name, low in _LEAST.items():
             check_option("BoostedModel", name, getattr(self, name), low)
-        for name in ("learning_rate", "column_share"):
-            check_option("BoostedModel", name, getattr(self, name), 0.0, above=True)
+        check_option("BoostedModel", "learning_rate", self.learning_rate, 0.0, above=True)
+        check_option("BoostedModel", "column_share", self.column_share, 0.0, 1.0, above=True)
         return check_training(self, X, y, sample_weight, groups)
 
     def _options(self) -> BoostingOptions:

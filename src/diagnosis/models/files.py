@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +69,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         If the file is missing or damaged, or holds an object array.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise BundleError(
             f"{path.name} should hold arrays", f"it cannot be read ({type(error).__name__})", "save the model again"
         ) from error

@@ -149,7 +149,7 @@ class LinearModel(ScoreClassifier):
 def fit_coefficients(
     cases: TrainingSet, C: float, max_iter: int, tol: float, seed: int
 ) -> tuple[FloatArray, FloatArray, int]:
-    """Return coefficients (n_diagnoses, n_columns) and intercepts (n_diagnoses,), centred over diagnoses, and the steps taken.
+    """Return coefficients (n_diagnoses, n_columns), intercepts (n_diagnoses,), both centred, and the steps taken.
 
     Newton's method with conjugate gradients: measured against L-BFGS it is as fast or up to three times faster and ends
     a hundred times closer to the optimum, which is what makes weights equal repetition.
@@ -162,9 +162,9 @@ def fit_coefficients(
     if present.size == 2:
         # scikit-learn keeps one column for two classes: the score of the second against the first.
         coef, intercept = np.vstack([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
-    all_coef = np.zeros((len(cases.classes), coef.shape[1]))
+    # Column-major, so that its transpose goes into the product with CSR cases without a copy.
+    all_coef = np.zeros((len(cases.classes), coef.shape[1]), order="F")
     all_coef[present] = coef - coef.mean(axis=0)
-    centred = intercept - intercept.mean()
     all_intercept = np.full(len(cases.classes), UNWEIGHTED_SCORE)
-    all_intercept[present] = centred
+    all_intercept[present] = intercept - intercept.mean()
     return all_coef, all_intercept, int(inner.n_iter_.max())

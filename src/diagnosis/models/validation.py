@@ -132,12 +132,13 @@ def class_index(y: ArrayLike, classes: NDArray[Any]) -> IntArray:
     return np.fromiter((position.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
 
 
-def check_option(owner: str, name: str, value: float, low: float, *, above: bool = False) -> None:
-    """Raise InputError unless a numeric option is at least (or, with `above`, more than) `low` and finite."""
-    if np.isfinite(value) and (value > low if above else value >= low):
+def check_option(owner: str, name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> None:
+    """Raise InputError unless a numeric option is finite, at least (with `above`: more than) `low`, at most `high`."""
+    if np.isfinite(value) and (value > low if above else value >= low) and value <= high:
         return
+    most = f" and at most {high:g}" if np.isfinite(high) else ""
     raise InputError(
-        f"{name} of {owner} must be {'above' if above else 'at least'} {low:g}",
+        f"{name} of {owner} must be {'above' if above else 'at least'} {low:g}{most}",
         f"it is {value!r}",
         "set another value",
     )

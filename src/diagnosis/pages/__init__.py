@@ -1,24 +1,14 @@
 """Plain values -> HTML, SVG and plots: templates, style, translations. This room knows no record and no model.
 
-A caller fills a `CasePage` with plain values and gets one file, or one fragment for a notebook, that needs no script and
-no network. Every value is escaped; every sentence is built from lines of evidence by `diagnosis.pages.words`.
+A caller fills a `CasePage` with plain values and gets one file, or one fragment for a notebook, that needs no script
+and no network. Every value is escaped; every sentence is built from lines of evidence by `diagnosis.pages.words`.
 """
 
 from diagnosis.pages.case import render_case
+from diagnosis.pages.observations import LineView, RecordedFinding, Sides, sides
 from diagnosis.pages.review import SummaryRow, render_review
 from diagnosis.pages.tables import html_table
-from diagnosis.pages.values import (
-    CasePage,
-    ContrastView,
-    FlagView,
-    LineView,
-    ModelView,
-    NotUsed,
-    RecordedFinding,
-    Sides,
-    SuggestionView,
-    sides,
-)
+from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, SuggestionView
 
 __all__ = [
     "CasePage",

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from diagnosis.pages.environment import environment, style
+from diagnosis.pages.observations import LineView, Observation, RecordedFinding, Sides, sides
 from diagnosis.pages.screen import CaseScreen
 from diagnosis.pages.translations import check_language, phrase
-from diagnosis.pages.values import (
-    CasePage,
-    ContrastView,
-    FlagView,
-    LineView,
-    ModelView,
-    NotUsed,
-    Observation,
-    RecordedFinding,
-    Sides,
-    SuggestionView,
-    sides,
-)
+from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, SuggestionView
 
 __all__ = [
     "CasePage",

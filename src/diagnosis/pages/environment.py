@@ -1,4 +1,4 @@
-"""The templates, with autoescape on for every one of them, and the style sheet: read from the package, no path, no network."""
+"""The templates, all with autoescape on, and the style sheet: read from the package, no path and no network."""
 
 from __future__ import annotations
 

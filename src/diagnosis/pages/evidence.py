@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from diagnosis.pages.bars import factor_bar
 from diagnosis.pages.findings import full_name, mark_text, reference_text, state_text
 from diagnosis.pages.numbers import age_text, factor_text
+from diagnosis.pages.observations import LineView
 from diagnosis.pages.translations import counted, has_phrase, phrase
-from diagnosis.pages.values import CasePage, LineView, SuggestionView
+from diagnosis.pages.values import CasePage, SuggestionView
 
 __all__ = ["Row", "chart_scale", "context_lines", "enumerated", "evidence_groups", "total_relative"]
 
@@ -52,11 +53,11 @@ def enumerated(kind: str, value: str | None, lang: str) -> str:
 
 
 def context_lines(page: CasePage, s: SuggestionView, lang: str) -> tuple[LineView, ...]:
-    """Return the context lines; age and sex get the page's own words unless they bring some."""
+    """Return the context lines; age and sex get the words of the page's head where it has them."""
     own = {"age": age_text(page.age_years, page.age_days, lang), "sex": enumerated("sex", page.sex, lang)}
     lines = []
     for line in s.context:
-        if line.code in own and not line.text:
+        if line.code and own.get(line.code):
             name = phrase(f"context.{line.code}", lang)
             lines.append(replace(line, name=name, text=own[line.code], value=None, unit=None))
         else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from diagnosis.pages.numbers import direction, measure_text, range_text, unit_text
+from diagnosis.pages.numbers import direction, measure_text, range_text, with_unit
+from diagnosis.pages.observations import Observation, RecordedFinding, in_language
 from diagnosis.pages.translations import phrase
-from diagnosis.pages.values import Observation, RecordedFinding, in_language
 
 __all__ = ["Part", "finding_parts", "full_name", "mark_text", "name_text", "reference_text", "state_text"]
 
@@ -70,7 +70,7 @@ def mark_text(seen: Observation, lang: str) -> str:
 def reference_text(seen: RecordedFinding, lang: str) -> str:
     """Return the reference range with its unit, empty without one."""
     span = range_text(seen.ref_low, seen.ref_high, lang)
-    return f"{span} {unit_text(seen.unit, lang)}".strip() if span else ""
+    return with_unit(span, seen.unit, lang) if span else ""
 
 
 def _around(name: str, seen: Observation, lang: str) -> tuple[str, str]:
@@ -83,7 +83,9 @@ def _around(name: str, seen: Observation, lang: str) -> tuple[str, str]:
         return "", phrase(f"test.{seen.interpretation}", lang)
     if lang == "zh":
         return _around_zh(name, seen.state)
-    if seen.state == "absent" and name[:1].islower() and not name.startswith(_NEGATED_EN):
+    if name.startswith(_NEGATED_EN) and seen.state in ("present", "absent"):
+        return "", phrase("text_value", "en", {"text": phrase(f"answer.{seen.state}", "en")})
+    if seen.state == "absent" and name[:1].islower():
         return "no ", ""
     return "", f" {phrase(f'state.{seen.state}', lang)}"
 

@@ -6,8 +6,8 @@ import math
 import re
 from decimal import Decimal
 
+from diagnosis.pages.observations import Observation, RecordedFinding, in_language
 from diagnosis.pages.translations import counted, phrase
-from diagnosis.pages.values import Observation, RecordedFinding, in_language
 
 __all__ = [
     "age_text",
@@ -19,6 +19,7 @@ __all__ = [
     "share_text",
     "unit_text",
     "value_text",
+    "with_unit",
 ]
 
 NBSP = "\u00a0"
@@ -63,10 +64,10 @@ def share_text(share: float, lang: str) -> str:
 
     Examples
     --------
-    >>> share_text(0.9, "zh"), share_text(0.975, "zh")
-    ('90%', '97.5%')
+    >>> share_text(0.9, "zh"), share_text(0.975, "zh"), share_text(0.0004, "zh")
+    ('90%', '97.5%', '0.04%')
     """
-    return phrase("percent.whole", lang, {"n": f"{share * 100:.1f}".removesuffix(".0")})
+    return phrase("percent.whole", lang, {"n": plain_digits(float(f"{share * 100:.3g}"))})
 
 
 def factor_text(relative: float, lang: str, sign: str = "×") -> str:
@@ -125,7 +126,9 @@ def unit_text(unit: str | None, lang: str) -> str:
     bare = re.sub(r"\{[^}]*\}", "", unit).replace("m[Hg]", "mHg").replace("m[H2O]", "mH₂O")
     parts = [_atom_text(part) for part in re.split(r"([/.])", bare)]
     text = "".join("·" if part == "." else part for part in parts)
-    return "" if text in ("1", "·", "/") else text.removeprefix("1/") if text.startswith("1/") else text
+    if text in ("1", "·", "/"):
+        return ""
+    return text[1:] if text.startswith("1/") else text
 
 
 def _atom_text(atom: str) -> str:
@@ -162,9 +165,20 @@ def measure_text(seen: Observation, lang: str) -> str:
     """
     if seen.value is None:
         return in_language(seen.text, lang)
-    unit = unit_text(seen.unit, lang)
-    gap = "" if not unit or unit in ("°",) or (unit == "%" and lang == "zh") else NBSP
-    return f"{value_text(seen.value, seen.comparator)}{gap}{unit}"
+    return with_unit(value_text(seen.value, seen.comparator), seen.unit, lang)
+
+
+def with_unit(number: str, unit: str | None, lang: str) -> str:
+    """Return a number with its unit; Chinese sets no space before a per cent sign.
+
+    Examples
+    --------
+    >>> with_unit("97", "%", "zh"), with_unit("12", None, "en")
+    ('97%', '12')
+    """
+    shown = unit_text(unit, lang)
+    gap = "" if not shown or shown == "°" or (shown == "%" and lang == "zh") else NBSP
+    return f"{number}{gap}{shown}"
 
 
 def range_text(low: float | None, high: float | None, lang: str) -> str:

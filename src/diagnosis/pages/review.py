@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from diagnosis.pages.environment import environment, style
+from diagnosis.pages.observations import Text, in_language
 from diagnosis.pages.screen import CaseScreen
 from diagnosis.pages.tables import cell_text
 from diagnosis.pages.translations import check_language, phrase
-from diagnosis.pages.values import CasePage, Text, in_language
+from diagnosis.pages.values import CasePage
 
 __all__ = ["SummaryRow", "render_review"]
 

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 from diagnosis.pages import evidence, findings, numbers, words
 from diagnosis.pages.bars import probability_bar
+from diagnosis.pages.flags import flag_text
+from diagnosis.pages.observations import Observation, RecordedFinding, Text, in_language
 from diagnosis.pages.translations import counted, phrase
-from diagnosis.pages.values import (
-    CasePage,
-    FlagView,
-    Observation,
-    RecordedFinding,
-    SuggestionView,
-    Text,
-    in_language,
-)
+from diagnosis.pages.values import CasePage, FlagView, SuggestionView
 
 __all__ = ["CaseScreen", "Group"]
 
@@ -84,15 +78,23 @@ class CaseScreen:
         return says + self.t("stop")
 
     @property
+    def abstain_reason(self) -> str:
+        """Why the model abstains, as a sentence."""
+        reason = self.text(self.page.abstain_reason).rstrip(".。 ")
+        return self.t("abstain.reason", {"reason": reason}) if reason else self.t("abstain.no_reason")
+
+    @property
     def coverage(self) -> str:
         """The promised coverage of the set; empty where no set was made."""
         return "" if self.page.set_coverage is None else numbers.share_text(self.page.set_coverage, self.lang)
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The summary by state; among the measured ones those out of range come first."""
+        """The summary by state, without what was not understood; of the measured ones those out of range come first."""
         found: dict[str, list[RecordedFinding]] = {"measured": [], "present": [], "absent": [], "uncertain": []}
         for seen in self.page.recorded:
+            if seen.code in self.page.unknown_codes:
+                continue
             measured = seen.state == "present" and seen.value is not None
             found["measured" if measured else seen.state].append(seen)
         found["measured"].sort(key=lambda seen: not self.out_of_range(seen))
@@ -141,7 +143,7 @@ class CaseScreen:
         parts = [self.t("probability", {"p": self.percent(p)})]
         if self.coverage:
             parts.append(self.t("list.in_set" if in_set else "list.outside_set", {"coverage": self.coverage}))
-        return probability_bar(p, self.t("comma").join(parts), quiet=bool(self.coverage) and not in_set)
+        return probability_bar(p, self.t("clause").join(parts), quiet=bool(self.coverage) and not in_set)
 
     def for_(self, s: SuggestionView) -> words.Sentence:
         """Return what speaks for a suggestion."""
@@ -200,6 +202,10 @@ class CaseScreen:
     def flag_label(self, flag: FlagView) -> str:
         """Return the words for a flag's kind."""
         return evidence.enumerated("flag", flag.kind, self.lang)
+
+    def flag_says(self, flag: FlagView) -> str:
+        """Return the sentence of a flag."""
+        return flag_text(flag, self.lang)
 
     def shows(self, column: str) -> bool:
         """Whether any record fills a column of the full table."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from diagnosis.pages.findings import Part, finding_parts
 from diagnosis.pages.numbers import factor_text
+from diagnosis.pages.observations import LineView, in_language
 from diagnosis.pages.translations import phrase
-from diagnosis.pages.values import ContrastView, LineView, in_language
+from diagnosis.pages.values import ContrastView
 
 __all__ = [
     "LEAST_RELATIVE",
@@ -94,14 +95,16 @@ def contrast_sentences(contrast: ContrastView, lang: str, top: int = 3) -> tuple
     """Return the diagnosis beside its nearest rival: how they compare, what favours it, what favours the rival."""
     rival = in_language(contrast.rival, lang, contrast.rival_code)
     versus = phrase("versus.rival", lang, {"rival": rival})
-    ratio = factor_text(math.log(contrast.ratio), lang, sign="")
+    towards = phrase("towards.rival", lang, {"rival": rival})
+    log_ratio = math.log(contrast.ratio)
+    values = {"rival": rival, "ratio": factor_text(abs(log_ratio), lang, sign="")}
+    compared = Part(phrase("contrast.more" if log_ratio >= 0 else "contrast.less", lang, values))
+    # What favours the rival is shown as the rival's factor: a reason in favour of something reads above 1.
+    other = [replace(line, relative=-line.relative) for line in strongest(contrast.against, -1, top)]
     return (
-        Sentence(
-            phrase("lead.contrast", lang, {"rival": rival}),
-            (Part(phrase("contrast.ratio", lang, {"ratio": ratio})),),
-        ),
+        Sentence(phrase("lead.contrast", lang, values), (compared,)),
         _reasons("contrast.for", strongest(contrast.for_, 1, top), versus, lang, rival),
-        _reasons("contrast.against", strongest(contrast.against, -1, top), versus, lang, rival),
+        _reasons("contrast.against", other, towards, lang, rival),
     )
 
 

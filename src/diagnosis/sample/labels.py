@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from diagnosis.sample.clock import Clock, minutes_to_utc
 from diagnosis.sample.model import Model, sample_model
-from diagnosis.sample.tables import read_table
+from diagnosis.sample.population import Encounters
+from diagnosis.sample.prior import Context, sample_prior
+from diagnosis.sample.tables import AGE_BANDS, read_table
 
 __all__ = ["NOISE", "confusion", "draw_labels", "draw_recorded"]
 
@@ -24,31 +26,33 @@ _ADMISSION_NOISE = 0.35
 
 @lru_cache(maxsize=4)
 def confusion(share: float) -> Floats:
-    """Return the probability of each recorded diagnosis by true illness, shape (illnesses, diagnoses).
+    """Return the probability of each recorded diagnosis by age band, sex and true illness.
 
-    With probability `share` a neighbour of the same cluster is written down (any listed diagnosis for a hidden illness).
+    With probability `share` a neighbour of the same cluster that fits the age and sex is written down instead (any
+    listed diagnosis that fits, for a hidden illness); where there is none, the true one always is.
+
+    Returns
+    -------
+    ndarray of shape (bands, 2, illnesses, diagnoses)
     """
     model = sample_model()
-    own = model.label_of_illness
-    found = np.zeros((len(model.illnesses), len(model.diagnoses)))
-    for i, row in enumerate(model.illnesses):
-        near = [
-            own[j]
-            for j, other in enumerate(model.illnesses)
-            if other["hidden"] != "true" and own[j] != own[i] and _mistaken(row["cluster"], other["cluster"])
-        ]
-        found[i, near] += share / len(near)
-        found[i, own[i]] += 1 - share
+    own, listed = model.label_of_illness, [r["hidden"] != "true" for r in model.illnesses]
+    cluster = np.array([r["cluster"] for r in model.illnesses])
+    near = ((cluster[:, None] == cluster) | (cluster == "other")[:, None]) & (own[:, None] != own) & listed
+    shape = (len(model.sites) * 12, len(AGE_BANDS), 2, -1, len(model.illnesses))
+    possible = sample_prior().drawn.reshape(shape).sum(axis=(0, 3)) > 0
+    mistakes = np.zeros((*possible.shape[:2], len(own), len(model.diagnoses)))
+    mistakes[..., own[listed]] = (near & possible[:, :, None, :])[..., listed]
+    count = mistakes.sum(axis=-1, keepdims=True)
+    found: Floats = np.divide(share * mistakes, count, out=np.zeros_like(mistakes), where=count > 0)
+    right = 1 - found.sum(axis=-1)
+    found[:, :, np.arange(len(own)), own] += right
     return found
 
 
-def _mistaken(cluster: str, other: str) -> bool:
-    return cluster in ("other", other)
-
-
-def draw_recorded(rng: np.random.Generator, illness: Ints, share: float) -> Ints:
+def draw_recorded(rng: np.random.Generator, illness: Ints, context: Context, share: float) -> Ints:
     """Draw the diagnosis that is written down for each illness; indices into the model's `diagnoses`."""
-    cumulative = np.cumsum(confusion(share), axis=1)[illness]
+    cumulative = np.cumsum(confusion(share), axis=-1)[context.band, context.sex, illness]
     found: Ints = (rng.random(len(illness))[:, None] * cumulative[:, -1:] > cumulative).sum(axis=1)
     return found
 
@@ -57,14 +61,14 @@ def draw_labels(
     rng: np.random.Generator,
     model: Model,
     case_ids: pa.Array,
-    illness: Ints,
+    e: Encounters,
+    context: Context,
     recorded: Ints,
-    follow_up: npt.NDArray[np.bool_],
     clock: Clock,
 ) -> pa.Table:
     """Draw the labels table: principal, admission and secondary diagnoses; a follow-up brings its diagnosis along."""
-    n = len(illness)
-    admission = np.where(follow_up, recorded, draw_recorded(rng, illness, _ADMISSION_NOISE))
+    n, follow_up = len(recorded), e.follow_up
+    admission = np.where(follow_up, recorded, draw_recorded(rng, e.illness, context, _ADMISSION_NOISE))
     basis = [r["basis"] for r in model.illnesses if r["hidden"] != "true"] + ["clinical"]
     secondary = _secondary(rng, model, recorded)
     everyone = np.arange(n)

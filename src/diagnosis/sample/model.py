@@ -22,6 +22,12 @@ Ints = npt.NDArray[np.int64]
 #: How much of an illness's shift of a measured value shows at each severity, and the step in log odds of a finding.
 SHIFT_BY_SEVERITY = np.array([0.6, 1.0, 1.5])
 STEP_BY_SEVERITY = np.array([-1.0, 0.0, 1.0])
+#: Where a share is assumed, it is that of the finding itself: how often it is then missed, and how often recorded wrongly.
+MISSED, MISTAKEN = 0.15, 0.03
+#: Share of pictures that are read as in anybody.
+MISREAD = 0.12
+#: Share of cases that come with a vague complaint instead of one their illness is known for.
+VAGUE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +187,11 @@ def _shares(rows: Sequence[Row], subtypes: Sequence[Row], states: Step) -> Float
     otherwise = np.array([float(r["share_otherwise"]) for r in rows])
     share = np.tile(otherwise, (len(subtypes), 1))
     column = {r["key"]: j for j, r in enumerate(rows)}
+    test = np.array([r["panel"] != "" for r in rows])
     for (i, key), found in _by_subtype("frequencies", subtypes).items():
-        share[i, column[key]] = float(found[-1]["share"])
+        j, p = column[key], float(found[-1]["share"])
+        assumed = found[-1]["source"] == "assumed" and not test[j]
+        share[i, j] = p * (1 - MISSED) + (1 - p) * MISTAKEN if assumed else p
     share = np.clip(share, 0.001, 0.995)
     slope = np.array([number(r, "by_severity") for r in rows])
     odds = np.log(share / (1 - share))[states.subtype] + STEP_BY_SEVERITY[states.severity][:, None] * slope
@@ -263,6 +272,7 @@ def _pictures(key: str, subtypes: Sequence[Row], states: Step) -> Floats:
             share[i] = rest / rest.sum() * (1 - sum(named.values()))
             for j, p in named.items():
                 share[i, j] = p
+            share[i] = (1 - MISREAD) * share[i] + MISREAD * base / base.sum()
     result: Floats = np.clip(share, 5e-4, None)
     result = result / result.sum(axis=1, keepdims=True)
     return result[states.subtype]
@@ -271,13 +281,15 @@ def _pictures(key: str, subtypes: Sequence[Row], states: Step) -> Floats:
 def _complaints(complaints: Sequence[str], subtypes: Sequence[Row], applies: Bools) -> Floats:
     """Probability of each complaint by age band, sex and subtype; those that do not fit the age or sex left out."""
     share = np.zeros((len(subtypes), len(complaints)))
+    vague = np.zeros(len(complaints))
     at = {(s["diagnosis"], s["subtype"]): i for i, s in enumerate(subtypes)}
     for r in read_table("complaints"):
-        share[at[r["diagnosis"], r["subtype"]], complaints.index(r["finding"])] = float(r["share"])
-    # A little of what anybody of that age may come with, so that no complaint rules an illness out.
-    share = share / share.sum(axis=1, keepdims=True)
-    common = share.mean(axis=0)
-    share = 0.97 * share + 0.03 * common
+        column, weight = complaints.index(r["finding"]), float(r["share"])
+        if r["diagnosis"] == "*":
+            vague[column] = weight
+        else:
+            share[at[r["diagnosis"], r["subtype"]], column] = weight
+    share = (1 - VAGUE) * share / share.sum(axis=1, keepdims=True) + VAGUE * vague / vague.sum()
     fitted = share[None, None] * applies[:, :, None, :]
     result: Floats = fitted / fitted.sum(axis=-1, keepdims=True)
     return result

@@ -87,9 +87,8 @@ def write_learned(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, A
     _write_json(folder / "encoder.json", diagnoser.encoder_.to_json())
     words = diagnoser.vocabulary_
     _write_json(folder / "vocabulary.json", {"findings": words.finding_rows(), "diagnoses": words.diagnosis_rows()})
-    _write_json(
-        folder / _CARD, {**diagnoser.card_, "provenance": dict(provenance) or diagnoser.card_.get("provenance", {})}
-    )
+    came_from = dict(provenance) or diagnoser.card_.get("provenance", {})
+    _write_json(folder / _CARD, {**diagnoser.card_, "provenance": came_from})
     (folder / "model").mkdir()
     diagnoser.model_.to_files(folder / "model")
 

@@ -13,7 +13,7 @@ __all__ = ["records_by_hand"]
 
 
 def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> Records:
-    """Take cases by hand; a finding that goes by a name or synonym of `words` gets its code, any other stays as it is."""
+    """Take cases by hand; a finding that goes by a name or synonym of `words` gets its code."""
     for one in cases:
         if not isinstance(one, Case):
             raise InputError(

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from diagnosis.models.registry import make_model
 from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
 from diagnosis.suggestions.answers import answer
 from diagnosis.suggestions.by_hand import records_by_hand
-from diagnosis.suggestions.learned import Calibrated, calibrate, describe, label
+from diagnosis.suggestions.learned import Calibrated, Labelled, calibrate, describe, label
 
 if TYPE_CHECKING:
     from diagnosis.vocabulary import Vocabulary
@@ -80,7 +80,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     Notes
     -----
     ``score = base + sum of contributions``; the probability is the softmax of the scores. Temperature, set and flag
-    thresholds are chosen on cross-fitted scores, so the sets come without the finite-sample guarantee of a held-out part.
+    thresholds are chosen on cross-fitted scores, so the sets come without the finite-sample guarantee of a part held
+    out.
 
     Examples
     --------
@@ -151,30 +152,40 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         seen = self._as_known(_checked(records))
         truth = seen.labels(self.label_status) if y is None else np.asarray(y, dtype=object)
         labelled = label(seen, truth, np.asarray(seen.groups if groups is None else groups), self.min_cases, self.rest)
+        self._learn(labelled)
+        self.vocabulary_ = labelled.records.vocabulary
+        self.pooled_ = labelled.pooling.pooled
+        self.card_ = describe(labelled, self.classes_)
+        self.training_ids_ = tuple(sorted({str(i) for i in (*labelled.records.case_ids, *labelled.groups)}))
+        self.__dict__.pop("fingerprint", None)  # of an earlier fit
+        return self
+
+    def _learn(self, labelled: Labelled) -> None:
+        """Encode, fit, and choose on out-of-fold scores what is chosen on them."""
         encoder = FindingEncoder() if self.encoder is None else clone(self.encoder)
         X = encoder.fit_transform(labelled.records)
         weight = labelled.records.weight if self.weighted else None
+        y = labelled.y.astype(str)
         model, oof = fit_with_cross_scores(
             make_model(self.model, seed=self.seed, n_jobs=self.n_jobs),
             X,
-            labelled.y.astype(str),
+            y,
             sample_weight=weight,
             groups=labelled.groups,
             folds=self.folds,
             seed=self.seed,
         )
         classes = np.asarray(model.classes_, dtype=object)
-        y_index = np.searchsorted(classes.astype(str), labelled.y.astype(str))
         self.calibration_ = calibrate(
-            oof, y_index, classes, labelled.records.vocabulary, self.coverage, self.sensitivity, weight
+            oof,
+            np.searchsorted(classes.astype(str), y),
+            classes,
+            labelled.records.vocabulary,
+            self.coverage,
+            self.sensitivity,
+            weight,
         )
         self.encoder_, self.model_, self.classes_ = encoder, model, classes
-        self.__dict__.pop("fingerprint", None)  # of an earlier fit
-        self.vocabulary_ = labelled.records.vocabulary
-        self.pooled_ = labelled.pooling.pooled
-        self.card_ = describe(labelled, classes)
-        self.training_ids_ = tuple(sorted({str(i) for i in (*labelled.records.case_ids, *labelled.groups)}))
-        return self
 
     def predict_proba(self, records: Records) -> npt.NDArray[np.float64]:
         """Calibrated probabilities, shape (n_cases, n_diagnoses); rows sum to 1; columns as `classes_`."""
@@ -223,9 +234,17 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
             n_train=n_train,
         )
 
+    @overload
+    def suggest(self, records: Case, top: int | None = None, reading: Reading = "posterior") -> Differential: ...
+
+    @overload
+    def suggest(
+        self, records: Records | Sequence[Case], top: int | None = None, reading: Reading = "posterior"
+    ) -> list[Differential]: ...
+
     def suggest(
         self, records: Records | Case | Sequence[Case], top: int | None = None, reading: Reading = "posterior"
-    ) -> Any:
+    ) -> Differential | list[Differential]:
         """Answer cases with their differentials.
 
         Parameters

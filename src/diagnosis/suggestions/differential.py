@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -191,10 +192,8 @@ class Differential:
     def _index(self, diagnosis: str) -> int:
         classes = [str(c) for c in self.diagnoser.classes_]
         if diagnosis not in classes:
-            try:
+            with suppress(UnknownCodeError):
                 diagnosis = self.records.vocabulary.resolve_diagnosis(diagnosis, known=classes)
-            except UnknownCodeError:
-                pass
         if diagnosis not in classes:
             names = [self.records.vocabulary.diagnosis_name(c) for c in classes]
             raise UnknownCodeError(

@@ -114,7 +114,7 @@ def calibrate(
 
 
 def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
-    """What a reader of the model must know about its training: counts, prevalence by site and setting, ages, versions."""
+    """What a reader must know about the training cases: counts, prevalence by site and setting, ages, versions."""
     records, y = labelled.records, labelled.y
     ages = ages_in_days(records)
     ages = ages[np.isfinite(ages)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from diagnosis.errors import ConfigError, WorkError
+from diagnosis.errors import ConfigError, DiagnosisError, WorkError
 from diagnosis.tracking.reach import check_reachable, sqlite_file
 
 __all__ = ["TrackedRun", "client_for", "quiet", "track"]
@@ -111,13 +111,12 @@ def _mlflow() -> ModuleType:
 
 
 def _open(uri: str, experiment: str, name: str) -> TrackedRun:
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         client = client_for(uri)
         run = client.create_run(_experiment(client, uri, experiment), run_name=name)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except DiagnosisError:
+        raise
+    except Exception as error:  # MLflow, SQLAlchemy, Alembic and database drivers share no base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WorkError(
             f"A run in the MLflow experiment {experiment!r} was asked for. MLflow says: {reason} "

@@ -5,6 +5,7 @@ returns a `TrainingResult`, `run_demo` trains on the synthetic sample and writes
 """
 
 from diagnosis.training.config import Config, config_schema, read_config
+from diagnosis.training.demo import Demo, run_demo
 from diagnosis.training.run import TrainingResult, train
 
-__all__ = ["Config", "TrainingResult", "config_schema", "read_config", "train"]
+__all__ = ["Config", "Demo", "TrainingResult", "config_schema", "read_config", "run_demo", "train"]

@@ -80,7 +80,7 @@ def parse_value(text: str, source: str) -> object:
 
 def _refuse_events(text: str, source: str) -> None:
     for event in yaml.parse(text, Loader=_CoreLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _refused(source, line, "an anchor or an alias (& or *)", "Write the value out where it is used.")
         if getattr(event, "tag", None) is not None:

@@ -113,7 +113,7 @@ def convert(
     mass = molar_mass(code)
     if mass is None:
         return None
-    per_mole = _registry().Quantity(mass, "g/mol")
+    per_mole = type(source)(mass, "g/mol")  # of the registry that the parser used
     for bridged in (source / per_mole, source * per_mole):
         if bridged.dimensionality == target.dimensionality:
             return _linear(values, bridged, target)

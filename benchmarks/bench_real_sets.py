@@ -2,8 +2,8 @@
 
     DIAGNOSIS_DATA=... python benchmarks/bench_real_sets.py [--size small|full] [--json]
 
-Every model sees the same training cases, the same encoder columns and the same labels, and is scored on cases it has not
-seen: the published test side of mz4 and gmd12, each hospital in turn of heart4, and cross-validation for the two sets
+Every model sees the same training cases, the same encoder columns and the same labels, and is scored on cases it has
+not seen: the published test side of mz4 and gmd12, each hospital in turn of heart4, and cross-validation for the two sets
 too small to hold a part out (`small`: 5 folds once, `full`: 5 folds twice). For the two sets of consultations there are
 two controls: what the patient volunteered alone, and which findings were recorded with their states thrown away.
 """
@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
 from diagnosis.features import FindingEncoder
 from diagnosis.models.calibration import log_softmax
 from diagnosis.readers import read_records
 from diagnosis.records import Records, pool
 from diagnosis.suggestions import Diagnoser
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 MODELS = ("hybrid", "linear", "boosted")
 Sides = Iterator[tuple[Records, Records]]

@@ -69,9 +69,10 @@ def imports(module: str, tree: ast.AST, *, is_package: bool = False) -> Iterator
             base = _absolute(module, node, is_package)
             # `from diagnosis import records` names a room, so the alias belongs to the name.
             yield from (Import(f"{base}.{alias.name}", node.lineno, for_types) for alias in node.names)
-        elif isinstance(node, ast.Call) and _called(node)[-1] in ("import_module", "__import__"):
-            if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                yield Import(node.args[0].value, node.lineno, for_types)
+        elif isinstance(node, ast.Call) and _called(node)[-1] in ("import_module", "__import__") and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield Import(name.value, node.lineno, for_types)
 
 
 def violations(module: str, source: str, *, is_package: bool = False) -> list[str]:
@@ -125,7 +126,7 @@ def _libraries(module: str, tree: ast.AST, is_package: bool) -> Iterator[str]:
         if homes and room not in homes:
             yield f"{module}:{one.line}: imports {one.top}, which lives in {' and '.join(homes)} alone. Ask that room."
         if one.top in _UNSAFE:
-            yield f"{module}:{one.line}: imports {one.top}, which runs code from files. Write JSON, npz, text or Parquet."
+            yield f"{module}:{one.line}: imports {one.top}, which runs code from files. Write JSON, npz, Parquet."
         if one.name in ("joblib.load", "joblib.dump"):
             yield f"{module}:{one.line}: {one.name} is pickle. Write JSON, npz, text or Parquet."
 
@@ -152,7 +153,7 @@ def _code(module: str, tree: ast.AST) -> Iterator[str]:
 
 
 def _room(name: str) -> str:
-    return (name.split(".") + [""])[1]
+    return name.split(".")[1] if "." in name else ""
 
 
 def _is_public(name: str) -> bool:

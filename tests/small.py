@@ -1,8 +1,9 @@
-"""A small cohort with every trait that matters: four states, values in two units, texts, times, sites, returning patients."""
+"""A small cohort with all that matters: four states, values in two units, texts, times, sites, returning patients."""
 
 from __future__ import annotations
 
 import numpy as np
+
 from diagnosis.records import Records
 
 DIAGNOSES = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.base import clone
+from tests.small import small_records
+
 from diagnosis.models import MODELS
 from diagnosis.records import Records
 from diagnosis.suggestions import Diagnoser, load_bundle
-from sklearn.base import clone
-
-from tests.small import small_records
 
 
 @pytest.fixture(scope="module")

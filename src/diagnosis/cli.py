@@ -11,8 +11,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from typer.core import TyperGroup
@@ -20,9 +21,11 @@ from typer.core import TyperGroup
 from diagnosis.errors import DiagnosisError, InputError, RecordsError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
+    from diagnosis.explanation import Evidence
     from diagnosis.records import Records
     from diagnosis.suggestions import Diagnoser
     from diagnosis.suggestions.diagnoser import Reading
+    from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["app", "main"]
 
@@ -80,10 +83,11 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")]
+
+
 @app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
-) -> None:
+def _root(version: Version = False) -> None:
     pass
 
 
@@ -119,8 +123,8 @@ def check(
 
 @app.command(epilog="Example: diagnosis convert bundles.ndjson records/ --from fhir")
 def convert(
-    source: Annotated[Path, typer.Argument(help="What to convert.")],
-    folder: Annotated[Path, typer.Argument(help="The folder to write; new or empty.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="What to convert.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write; new or empty.")],
     from_: Annotated[str, typer.Option("--from", help="The reader.")],
     encoding: Encoding = None,
 ) -> None:
@@ -136,7 +140,7 @@ def convert(
 
 @app.command(epilog="Example: diagnosis train configs/sample.yaml --set model.kind=linear --set seed=1")
 def train(
-    config: Annotated[Path, typer.Argument(help="A YAML file; `diagnosis config schema` describes it.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see `diagnosis config schema`.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; may be repeated.")
     ] = None,
@@ -211,7 +215,7 @@ def explain(
     top: Top = 5,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page of the case.")] = None,
     as_json: AsJson = False,
-    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of names and page.")] = "en",
     encoding: Encoding = None,
 ) -> None:
     """Say what speaks for and against each suggestion of one case."""
@@ -224,8 +228,8 @@ def explain(
         _say(f"Page: {html}")
     if as_json:
         _print_json(evidence.to_json())
-    elif not html:
-        typer.echo(repr(evidence))
+        return
+    typer.echo(str(_in_language(evidence, differential.records.vocabulary, lang)))
 
 
 @config_app.command(epilog="Example: diagnosis config schema > config.schema.json")
@@ -239,7 +243,7 @@ def schema() -> None:
 def main() -> None:
     """Run the command; the entry point `diagnosis`."""
     warnings.formatwarning = _one_line
-    app()
+    app(prog_name="diagnosis")
 
 
 def _load(model: str, folder: Path, encoding: str | None, case: str | None = None) -> tuple[Diagnoser, Records]:
@@ -281,6 +285,16 @@ def _output(file: Path | None) -> Iterator[IO[str]]:
 
     with whole_file(file) as out:
         yield out
+
+
+def _in_language(evidence: Evidence, words: Vocabulary, lang: str) -> Evidence:
+    """Name diagnoses and findings in a language; a code without a name there keeps the one it has."""
+    names = dict(evidence.names)
+    for one in evidence.suggestions:
+        names[one.diagnosis] = words.diagnosis_name(one.diagnosis, lang)
+        for code in {line.code for line in one.lines if line.code in words.findings}:
+            names[str(code)] = words.name(str(code), lang)
+    return replace(evidence, names=names)
 
 
 def _json(value: object, indent: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diagnosis.records.report import Report
@@ -24,8 +24,16 @@ __all__ = [
 ]
 
 
+# What is longer is no misspelt name but a text in the wrong place, and comparing it takes time.
+_LONGEST_NAME = 200
+
+
 class DiagnosisError(Exception):
     """Anything this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Their own signatures differ from what they print; joblib's workers send them from one process to another.
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
 
 class WorkError(DiagnosisError):
@@ -100,6 +108,12 @@ class DiagnosisWarning(UserWarning):
     """Something was done that the caller may not expect; the message says what."""
 
 
+def _rebuilt(kind: type[DiagnosisError], args: tuple[Any, ...], state: dict[str, Any]) -> DiagnosisError:
+    made = kind.__new__(kind, *args)
+    made.__dict__.update(state)
+    return made
+
+
 def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     """Return up to `n` of the known names closest to `name`, best first.
 
@@ -108,10 +122,13 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     Examples
     --------
     >>> nearest("presnt", ["present", "absent", "uncertain"])
-    ['present', 'absent']
+    ['present']
     """
+    wanted = _fold(name)
+    if not wanted or len(wanted) > _LONGEST_NAME:
+        return []
     folded = {_fold(k): k for k in reversed(list(known))}
-    return [folded[k] for k in difflib.get_close_matches(_fold(name), folded, n=n, cutoff=0.6)]
+    return [folded[k] for k in difflib.get_close_matches(wanted, folded, n=n, cutoff=0.6)]
 
 
 def _fold(name: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from diagnosis.errors import UnknownCodeError
-from diagnosis.explanation import Evidence, Line, SuggestionEvidence, contrast
-from diagnosis.explanation.explain import relative_to_list
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from diagnosis.errors import UnknownCodeError
+from diagnosis.explanation import Evidence, Line, SuggestionEvidence, contrast
+from diagnosis.explanation.explain import relative_to_list
 
 numbers = st.floats(-20, 20, allow_nan=False, width=32).map(float)
 

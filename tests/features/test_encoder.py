@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -286,3 +288,16 @@ def test_it_works_in_a_pipeline_under_cross_validation() -> None:
     fitted = pipeline.fit(records, records.y)
     assert fitted.score(records, records.y) == 1.0
     assert fitted[:-1].get_feature_names_out().tolist() == ["present:rash", "absent:rash"]
+
+
+def test_real_values_are_understood_and_bounded(real_data: Path) -> None:
+    tables = {name: pd.read_parquet(real_data / "appendicitis" / f"{name}.parquet") for name in ("cases", "findings")}
+    records = Records.from_tables(tables)
+    encoder = FindingEncoder(min_cases=5).fit(records)
+    X = encoder.transform(records)
+    assert encoder.n_unconverted_ == 0
+    assert encoder.values_["CRPEntry"].knee is not None  # C-reactive protein: most are low, few are very high
+    assert encoder.values_["BodyTemp"].knee is None
+    assert encoder.values_["BodyTemp"].low >= 35  # one child has 26.9 degrees on file
+    assert abs(X[:, encoder.lineage_.state == "value"]).max() < 6
+    assert not any(encoder.unknown(records))

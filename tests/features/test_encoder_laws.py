@@ -11,13 +11,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from tests.strategies import record_tables
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
 from diagnosis.records import Records
-from tests.strategies import record_tables
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=10, deadline=None)
 
 
 def fitted(records: Records, **options: object) -> FindingEncoder:

@@ -95,7 +95,7 @@ class _Reader(HTMLParser):
             element.text += data
 
     def _end_line(self) -> None:
-        if self.open and self.open[-1].tag == "tr" and self.line.endswith(" | "):
+        if self.open and self.open[-1].tag == "tr" and self.line.rstrip().endswith("|"):
             return
         text = " ".join(self.line.replace("\u00a0", "~").split())
         if text.strip(" |"):

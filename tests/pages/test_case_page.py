@@ -213,7 +213,7 @@ def test_four_hundred_findings_stay_readable_and_are_all_accounted_for(plain: Pl
     html = render_case(page)
     assert len(html.encode()) < 200_000
     found = read_html(html)
-    assert "and 176 more in the full table" in found.lines
+    assert "and 184 more in the full table" in found.lines
     assert sum(line.startswith("192 weaker findings together") for line in found.lines) == 10
     full = found.lines[found.lines.index("Everything recorded") :]
     assert sum(re.match(r"finding \d+ \|", line) is not None for line in full) == 400
@@ -289,9 +289,9 @@ def test_many_unknown_codes_are_counted(plain: Plain, read_html: Read) -> None:
     ("flag", "en", "zh"),
     [
         (
-            FlagView(kind="must_not_miss", values={"probability": 0.03, "flag_at": 0.004}),
-            "Must not be missed: Its probability, 1~to~5~%, has reached this diagnosis' threshold of 0.4~%.",
-            "不可漏诊：概率 1%–5% 已达到该诊断的阈值 0.4%。",
+            FlagView(kind="must_not_miss", diagnosis="measles", values={"probability": 0.03, "flag_at": 0.004}),
+            "Must not be missed: measles (1~to~5~%, threshold 0.4~%)",
+            "不可漏诊：measles（1%–5%，阈值 0.4%）",
         ),
         (
             FlagView(kind="out_of_range_age", values={"training_age_days": [0, 3652.5]}),
@@ -315,6 +315,14 @@ def test_many_unknown_codes_are_counted(plain: Plain, read_html: Read) -> None:
 def test_flags_speak_both_languages(flag: FlagView, en: str, zh: str, plain: Plain, read_html: Read) -> None:
     assert en in read_html(render_case(plain(flags=(flag,)))).lines
     assert zh in read_html(render_case(plain(flags=(flag,)), "zh")).lines
+
+
+def test_many_must_not_miss_flags_stand_in_one_line(plain: Plain, read_html: Read) -> None:
+    flags = tuple(
+        FlagView(kind="must_not_miss", diagnosis=name, values={"probability": 0.2, "flag_at": 0.1}) for name in "abc"
+    )
+    lines = read_html(render_case(plain(flags=flags))).lines
+    assert "Must not be missed: a (20~%, threshold 10~%), b (20~%, threshold 10~%), c (20~%, threshold 10~%)" in lines
 
 
 def test_the_input_is_not_changed(golden: Callable[[str], CasePage]) -> None:

@@ -107,24 +107,26 @@ def test_no_reason_is_said_so() -> None:
     assert str(against_sentence([], "zh")) == "不支持：记录中没有使其低于列表中其他诊断的发现。"
 
 
-def test_a_contrast_names_its_rival_in_every_factor() -> None:
+def test_a_contrast_names_its_rival_in_every_sentence() -> None:
     contrast = ContrastView(
         rival={"en": "measles", "zh": "麻疹"}, rival_code="B05.9", ratio=2.3, for_=(FEVER,), against=(WHEEZE,)
     )
     assert [str(s).replace(NBSP, " ") for s in contrast_sentences(contrast, "en")] == [
         "Beside measles: 2.3 times as likely.",
         "In its favour: temperature 39.4 °C (×3.2 versus measles).",
-        "In favour of measles: no wheeze (×2.0 towards measles).",
+        "In favour of measles: no wheeze (×2.0).",
     ]
     behind = ContrastView(rival="measles", rival_code="B05.9", ratio=0.1)
     assert str(contrast_sentences(behind, "en")[0]) == "Beside measles: measles is 10 times as likely."
-    assert str(contrast_sentences(contrast, "zh")[2]) == "支持麻疹：无喘息（倾向麻疹 ×2.0）。"
+    assert str(contrast_sentences(contrast, "zh")[2]) == "支持麻疹：无喘息（×2.0）。"
 
 
 def test_context_is_named_apart_and_without_its_value() -> None:
     age = LineView(name="age", code="age", state="context", value=4.0, text="4 years", relative=0.3)
     assert str(context_sentence([age], "en")) == "Patient: age (×1.3 versus the list's average)."
-    assert context_sentence([], "en") is None
+    sex = LineView(name="sex", code="sex", state="context", relative=-0.01)
+    assert str(context_sentence([sex, age], "en")) == "Patient: age (×1.3 versus the list's average)."
+    assert context_sentence([sex], "en") is None
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from diagnosis.errors import BundleError, InputError
-from diagnosis.suggestions import Diagnoser, load_bundle
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.small import small_records
+
+from diagnosis.errors import BundleError, InputError
+from diagnosis.suggestions import Diagnoser, load_bundle
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from tests.small import small_records
+
 from diagnosis.errors import InputError, UnknownNameError
 from diagnosis.features import FindingEncoder
 from diagnosis.models import LinearModel
 from diagnosis.records import Case, Finding, Records
 from diagnosis.suggestions import Diagnoser
-from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
-from sklearn.pipeline import make_pipeline
-
-from tests.small import small_records
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_an_age_not_seen_in_training_is_flagged(fitted: Diagnoser) -> None:
 def test_the_moment_sets_later_rows_aside(train: Records) -> None:
     made = Diagnoser(model="linear", folds=2, as_of=1.0).fit(train)
     # Glucose is known two hours after the start.
-    assert "LOINC:2345-7" not in made.encoder_.lineage_.keys  # noqa: SIM118 - an array of names
+    assert "LOINC:2345-7" not in made.encoder_.lineage_.keys
     assert made.moment == "1 h"
     assert any(d.not_used["after_moment"] for d in made.suggest(train[:20]))
 

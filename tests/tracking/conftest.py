@@ -11,10 +11,15 @@ from diagnosis import Case, Diagnoser, Finding, Records
 def two() -> Records:
     def case(i: int) -> Case:
         fever = (i % 2 == 0) ^ (i % 10 == 3)
-        finding = Finding("fever", status="present" if fever else "absent")
-        return Case([finding], case_id=f"case-{i}", patient_id=f"patient-{i}", diagnosis=("flu", "cold")[i % 2])
+        return Case(
+            [Finding("fever", status="present" if fever else "absent")],
+            case_id=f"case-{i}",
+            patient_id=f"patient-{i}",
+            site="south" if i % 3 else "north",
+            diagnosis=("flu", "cold")[i % 2],
+        )
 
-    return Records.from_cases([case(i) for i in range(60)])
+    return Records.from_cases([case(i) for i in range(100)])
 
 
 @pytest.fixture(scope="session")

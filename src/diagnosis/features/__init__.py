@@ -1,11 +1,12 @@
 """Records become a sparse matrix here: `FindingEncoder` gives every state of a finding, every measured value and the
 patient's age and sex columns of their own, and its `Lineage` leads from each column back to the finding it came from.
-Age bands are defined here as well, for all who group cases by them.
+Age bands and the keys of findings are defined here as well, for all who group by them.
 """
 
 from diagnosis.features.context import AGE_BANDS, age_band
 from diagnosis.features.encoder import FindingEncoder
 from diagnosis.features.lineage import Lineage
+from diagnosis.features.rows import finding_key
 from diagnosis.features.values import ValueScale
 
-__all__ = ["AGE_BANDS", "FindingEncoder", "Lineage", "ValueScale", "age_band"]
+__all__ = ["AGE_BANDS", "FindingEncoder", "Lineage", "ValueScale", "age_band", "finding_key"]

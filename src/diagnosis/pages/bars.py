@@ -11,13 +11,13 @@ __all__ = ["factor_bar", "probability_bar"]
 
 _PROBABILITY = Markup(
     '<svg class="dx-bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{label}">'
-    '<rect class="dx-track" width="100" height="10"></rect>'
-    '<rect class="dx-fill{tone}" width="{width}" height="10"></rect></svg>'
+    '<rect class="dx-track" width="100" height="10"/>'
+    '<rect class="dx-fill{tone}" width="{width}" height="10"/></svg>'
 )
 _FACTOR = Markup(
     '<svg class="dx-tilt" viewBox="-50 0 100 10" preserveAspectRatio="none" role="img" aria-label="{label}">'
-    '<rect class="{side}" x="{x}" y="1" width="{width}" height="8"></rect>'
-    '<rect class="dx-zero" x="-0.4" y="0" width="0.8" height="10"></rect></svg>'
+    '<rect class="{side}" x="{x}" y="1" width="{width}" height="8"/>'
+    '<rect class="dx-zero" x="-0.4" y="0" width="0.8" height="10"/></svg>'
 )
 
 

@@ -29,7 +29,6 @@ class Row:
     recorded: str
     factor: str
     bar: str
-    code: str | None = None
     is_sum: bool = False
 
 
@@ -103,10 +102,9 @@ def _line_row(page: CasePage, line: LineView, scale: float, lang: str) -> Row:
     said += phrase("parenthesis", lang, {"text": mark}) if mark else ""
     if record and line.value is not None and (span := reference_text(record, lang)):
         said += phrase("semicolon", lang) + phrase("evidence.reference", lang, {"range": span})
-    return _row(full_name(line, lang), said, line.relative, scale, lang, line.code)
+    return _row(full_name(line, lang), said, line.relative, scale, lang)
 
 
-def _row(name: str, recorded: str, relative: float, scale: float, lang: str, code: str | None = None) -> Row:
+def _row(name: str, recorded: str, relative: float, scale: float, lang: str) -> Row:
     factor = factor_text(relative, lang)
-    label = phrase("factor.label", lang, {"name": name, "factor": factor})
-    return Row(name, recorded, factor, factor_bar(relative, scale, label), code)
+    return Row(name, recorded, factor, factor_bar(relative, scale, factor))

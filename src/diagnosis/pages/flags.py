@@ -10,7 +10,7 @@ from diagnosis.pages.observations import in_language
 from diagnosis.pages.translations import counted, phrase
 from diagnosis.pages.values import FlagView
 
-__all__ = ["flag_text"]
+__all__ = ["flag_text", "reached"]
 
 
 def flag_text(flag: FlagView, lang: str) -> str:
@@ -18,22 +18,21 @@ def flag_text(flag: FlagView, lang: str) -> str:
 
     Examples
     --------
-    >>> flag = FlagView(kind="must_not_miss", values={"probability": 0.314, "flag_at": 0.04})
-    >>> flag_text(flag, "en").replace("\\u00a0", " ")
-    "Its probability, 31 %, has reached this diagnosis' threshold of 4 %."
+    >>> flag_text(FlagView(kind="unknown_codes", values={"n": 2}), "en")
+    '2 recorded findings are not known to the model and were not used.'
     """
     built = _KINDS.get(flag.kind)
     says = built(flag.values, lang) if built else None
     return says or in_language(flag.says, lang, flag.kind)
 
 
-def _must_not_miss(values: Mapping[str, Any], lang: str) -> str | None:
-    p, threshold = values.get("probability"), values.get("flag_at")
-    if p is None or threshold is None:
-        return None
-    return phrase(
-        "flag_says.must_not_miss", lang, {"p": percent_text(p, lang), "threshold": share_text(threshold, lang)}
-    )
+def reached(flag: FlagView, lang: str) -> str:
+    """Return how a must-not-miss diagnosis stands to its threshold; empty where the flag brings no numbers."""
+    p, threshold = flag.values.get("probability"), flag.values.get("flag_at")
+    if flag.kind != "must_not_miss" or p is None or threshold is None:
+        return ""
+    values = {"p": percent_text(p, lang), "threshold": share_text(threshold, lang)}
+    return phrase("flag_says.must_not_miss", lang, values)
 
 
 def _out_of_range_age(values: Mapping[str, Any], lang: str) -> str | None:
@@ -54,7 +53,6 @@ def _too_little(_: Mapping[str, Any], lang: str) -> str:
 
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any], str], str | None]] = {
-    "must_not_miss": _must_not_miss,
     "out_of_range_age": _out_of_range_age,
     "unknown_codes": _unknown_codes,
     "too_little_evidence": _too_little,

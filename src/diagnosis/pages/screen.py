@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from diagnosis.pages import evidence, findings, numbers, words
 from diagnosis.pages.bars import probability_bar
-from diagnosis.pages.flags import flag_text
+from diagnosis.pages.flags import flag_text, reached
 from diagnosis.pages.observations import Observation, RecordedFinding, Text, in_language
 from diagnosis.pages.translations import counted, phrase
 from diagnosis.pages.values import CasePage, FlagView, SuggestionView
@@ -15,7 +15,7 @@ from diagnosis.pages.values import CasePage, FlagView, SuggestionView
 __all__ = ["CaseScreen", "Group"]
 
 # A page stays readable with 400 findings: the summary names these many of each state and counts the rest.
-MAX_SUMMARY = 24
+MAX_SUMMARY = 16
 MAX_UNKNOWN = 24
 
 
@@ -202,6 +202,17 @@ class CaseScreen:
     def flag_label(self, flag: FlagView) -> str:
         """Return the words for a flag's kind."""
         return evidence.enumerated("flag", flag.kind, self.lang)
+
+    @property
+    def reached(self) -> tuple[tuple[str, str], ...]:
+        """The must-not-miss diagnoses whose threshold was reached: name, and probability beside threshold."""
+        found = [(flag, reached(flag, self.lang)) for flag in self.page.flags]
+        return tuple((self.text(flag.diagnosis), says) for flag, says in found if says)
+
+    @property
+    def other_flags(self) -> tuple[FlagView, ...]:
+        """The flags that have a sentence of their own."""
+        return tuple(flag for flag in self.page.flags if not reached(flag, self.lang))
 
     def flag_says(self, flag: FlagView) -> str:
         """Return the sentence of a flag."""

@@ -74,13 +74,14 @@ def against_sentence(lines: Iterable[LineView], lang: str, top: int = 3) -> Sent
 
 
 def context_sentence(lines: Sequence[LineView], lang: str) -> Sentence | None:
-    """Return how age, sex and the like move the diagnosis; None where the model used none.
+    """Return how age, sex and the like move the diagnosis; None where none of them does.
 
     Their values stand at the head of the page and in the evidence table.
     """
-    if not lines:
+    moving = sorted((x for x in lines if abs(x.relative) >= LEAST_RELATIVE), key=lambda line: -abs(line.relative))
+    if not moving:
         return None
-    bare = [replace(line, value=None, text=None) for line in lines]
+    bare = [replace(line, value=None, text=None) for line in moving]
     listed = _listing(bare, phrase("versus.list", lang), lang)
     return Sentence(phrase("lead.context", lang), (*listed, Part(phrase("stop", lang))))
 
@@ -95,7 +96,6 @@ def contrast_sentences(contrast: ContrastView, lang: str, top: int = 3) -> tuple
     """Return the diagnosis beside its nearest rival: how they compare, what favours it, what favours the rival."""
     rival = in_language(contrast.rival, lang, contrast.rival_code)
     versus = phrase("versus.rival", lang, {"rival": rival})
-    towards = phrase("towards.rival", lang, {"rival": rival})
     log_ratio = math.log(contrast.ratio)
     values = {"rival": rival, "ratio": factor_text(abs(log_ratio), lang, sign="")}
     compared = Part(phrase("contrast.more" if log_ratio >= 0 else "contrast.less", lang, values))
@@ -104,7 +104,7 @@ def contrast_sentences(contrast: ContrastView, lang: str, top: int = 3) -> tuple
     return (
         Sentence(phrase("lead.contrast", lang, values), (compared,)),
         _reasons("contrast.for", strongest(contrast.for_, 1, top), versus, lang, rival),
-        _reasons("contrast.against", other, towards, lang, rival),
+        _reasons("contrast.against", other, "", lang, rival),
     )
 
 
@@ -116,13 +116,13 @@ def _reasons(side: str, lines: Sequence[LineView], versus: str, lang: str, rival
 
 
 def _listing(lines: Sequence[LineView], versus: str, lang: str) -> tuple[Part, ...]:
-    """Name the lines; the first factor says what all of them are measured against."""
+    """Name the lines; the first factor says what all of them are measured against, unless the lead does."""
     parts: list[Part] = []
     for i, line in enumerate(lines):
         if i:
             parts.append(Part(phrase("and" if i == len(lines) - 1 else "comma", lang)))
         parts += finding_parts(line, lang)
         factor = factor_text(line.relative, lang)
-        shown = phrase("factor.first", lang, {"factor": factor, "versus": versus}) if i == 0 else factor
+        shown = phrase("factor.first", lang, {"factor": factor, "versus": versus}) if versus and i == 0 else factor
         parts.append(Part(phrase("parenthesis", lang, {"text": shown}), "factor"))
     return tuple(parts)

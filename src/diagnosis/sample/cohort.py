@@ -26,8 +26,9 @@ from diagnosis.sample.model import sample_model
 from diagnosis.sample.ordering import ask_and_examine, derive_signs, follow_orders, repeat_vitals
 from diagnosis.sample.population import PATIENTS_PER_CASE, draw_encounters
 from diagnosis.sample.rows import finding_rows
+from diagnosis.sample.traps import plant_traps
 
-__all__ = ["BLOCK", "draw_block", "make_cohort", "make_tables", "write_table"]
+__all__ = ["BLOCK", "draw_block", "draw_tables", "make_cohort", "make_tables", "write_table"]
 
 #: Cases drawn together, each block from a seed of its own.
 BLOCK = 8192
@@ -70,19 +71,22 @@ def make_cohort(
         if traps:
             raise InputError("A cohort with traps in a folder.", "Traps are planted in memory only.", "Leave out `to`.")
         return _stream(_checked(n_cases), seed, Path(to))
-    tables = make_tables(n_cases, seed)
+    tables, illness = draw_tables(n_cases, seed)
     if traps:
-        from diagnosis.sample.traps import plant_traps
-
-        tables, _ = plant_traps(tables, seed)
+        tables, _ = plant_traps(tables, illness, seed)
     return Records.from_tables(tables, records_info(seed))
 
 
 def make_tables(n_cases: int = 6000, seed: int = 0) -> dict[str, pa.Table]:
     """Return a cohort as plain Arrow tables by name; the same rows as `make_cohort`."""
+    return draw_tables(n_cases, seed)[0]
+
+
+def draw_tables(n_cases: int, seed: int) -> tuple[dict[str, pa.Table], npt.NDArray[np.int64]]:
+    """Return a cohort as Arrow tables, and the true illness of each case."""
     blocks = list(_blocks(_checked(n_cases), seed))
-    joined = {name: pa.concat_tables([b[name] for b in blocks]).unify_dictionaries() for name in _CASE_TABLES}
-    return joined | _codebook()
+    joined = {name: pa.concat_tables([b[name] for b, _ in blocks]).unify_dictionaries() for name in _CASE_TABLES}
+    return joined | _codebook(), np.concatenate([illness for _, illness in blocks])
 
 
 def draw_block(seed: int, block: int, n: int) -> tuple[dict[str, pa.Table], npt.NDArray[np.int64]]:
@@ -132,9 +136,9 @@ def _codebook() -> dict[str, pa.Table]:
     return {"vocabulary": vocabulary_table(), "diagnoses": diagnoses_table(), "sites": sites_table()}
 
 
-def _blocks(n_cases: int, seed: int) -> Iterator[dict[str, pa.Table]]:
+def _blocks(n_cases: int, seed: int) -> Iterator[tuple[dict[str, pa.Table], npt.NDArray[np.int64]]]:
     for block, first in enumerate(range(0, n_cases, BLOCK)):
-        yield draw_block(seed, block, min(BLOCK, n_cases - first))[0]
+        yield draw_block(seed, block, min(BLOCK, n_cases - first))
 
 
 def _stream(n_cases: int, seed: int, target: Path) -> Path:
@@ -163,7 +167,7 @@ def _write_parts(n_cases: int, seed: int, folder: Path) -> None:
     for name in _CASE_TABLES:
         (folder / name).mkdir()
     try:
-        for block, tables in enumerate(_blocks(n_cases, seed)):
+        for block, (tables, _) in enumerate(_blocks(n_cases, seed)):
             part, within = divmod(block, _BLOCKS_PER_PART)
             for name, table in tables.items():
                 marked = table.replace_schema_metadata(_METADATA)

@@ -21,6 +21,7 @@ from diagnosis.pages import (
     sides,
 )
 from diagnosis.records import OTHER, Records
+from diagnosis.suggestions.flags import TOO_LITTLE
 from diagnosis.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -79,11 +80,16 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
         set_coverage=diagnoser.coverage,
         set_beyond=tuple(_diagnosis(words, d) for d in differential.set if d not in shown and d != OTHER),
         flags=tuple(
-            FlagView(kind=f.kind, says=f.rule, diagnosis=_diagnosis(words, f.diagnosis) if f.diagnosis else None)
+            FlagView(
+                kind=f.kind,
+                says=f.rule,
+                diagnosis=_diagnosis(words, f.diagnosis) if f.diagnosis else None,
+                values=f.values,
+            )
             for f in differential.flags
         ),
         abstained=differential.abstained,
-        abstain_reason=differential.abstain_reason,
+        abstain_reason={"en": TOO_LITTLE, "zh": "没有模型认识的所见"} if differential.abstained else None,
         unknown_codes=differential.unknown_codes,
         not_used=NotUsed(**differential.not_used),
         n_known_diagnoses=sum(c != OTHER for c in diagnoser.classes_),

@@ -19,13 +19,13 @@ from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.calibration import softmax
 from diagnosis.models.conformal import sets
-from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.protocol import Model
 from diagnosis.models.registry import make_model
 from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
 from diagnosis.suggestions.answers import answer
 from diagnosis.suggestions.by_hand import records_by_hand
-from diagnosis.suggestions.learned import Calibrated, Labelled, calibrate, describe, label
+from diagnosis.suggestions.differential import Differential
+from diagnosis.suggestions.learned import Calibrated, describe, label, learn
 
 if TYPE_CHECKING:
     from diagnosis.vocabulary import Vocabulary
@@ -152,40 +152,24 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         seen = self._as_known(_checked(records))
         truth = seen.labels(self.label_status) if y is None else np.asarray(y, dtype=object)
         labelled = label(seen, truth, np.asarray(seen.groups if groups is None else groups), self.min_cases, self.rest)
-        self._learn(labelled)
+        learned = learn(
+            labelled,
+            FindingEncoder() if self.encoder is None else clone(self.encoder),
+            make_model(self.model, seed=self.seed, n_jobs=self.n_jobs),
+            coverage=self.coverage,
+            sensitivity=self.sensitivity,
+            weight=labelled.records.weight if self.weighted else None,
+            folds=self.folds,
+            seed=self.seed,
+        )
+        self.encoder_, self.model_, self.calibration_ = learned
+        self.classes_ = np.asarray(self.model_.classes_, dtype=object)
         self.vocabulary_ = labelled.records.vocabulary
         self.pooled_ = labelled.pooling.pooled
         self.card_ = describe(labelled, self.classes_)
         self.training_ids_ = tuple(sorted({str(i) for i in (*labelled.records.case_ids, *labelled.groups)}))
         self.__dict__.pop("fingerprint", None)  # of an earlier fit
         return self
-
-    def _learn(self, labelled: Labelled) -> None:
-        """Encode, fit, and choose on out-of-fold scores what is chosen on them."""
-        encoder = FindingEncoder() if self.encoder is None else clone(self.encoder)
-        X = encoder.fit_transform(labelled.records)
-        weight = labelled.records.weight if self.weighted else None
-        y = labelled.y.astype(str)
-        model, oof = fit_with_cross_scores(
-            make_model(self.model, seed=self.seed, n_jobs=self.n_jobs),
-            X,
-            y,
-            sample_weight=weight,
-            groups=labelled.groups,
-            folds=self.folds,
-            seed=self.seed,
-        )
-        classes = np.asarray(model.classes_, dtype=object)
-        self.calibration_ = calibrate(
-            oof,
-            np.searchsorted(classes.astype(str), y),
-            classes,
-            labelled.records.vocabulary,
-            self.coverage,
-            self.sensitivity,
-            weight,
-        )
-        self.encoder_, self.model_, self.classes_ = encoder, model, classes
 
     def predict_proba(self, records: Records) -> npt.NDArray[np.float64]:
         """Calibrated probabilities, shape (n_cases, n_diagnoses); rows sum to 1; columns as `classes_`."""

@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from diagnosis.errors import InputError
+from diagnosis.features import FindingEncoder
 from diagnosis.models.calibration import fit_temperature, log_loss, softmax
 from diagnosis.models.conformal import lac_quantile
+from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.policy import flag_thresholds
+from diagnosis.models.protocol import Model
 from diagnosis.records import Pooling, Records, Rest, pool
 from diagnosis.suggestions.flags import ages_in_days
 from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["Calibrated", "Labelled", "calibrate", "describe", "label"]
+__all__ = ["Calibrated", "Labelled", "calibrate", "describe", "label", "learn"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -83,6 +86,33 @@ def label(
     keep = np.array([one is not None for one in named])
     n_unlabelled = int((~has).sum())
     return Labelled(records[keep], named[keep], np.asarray(groups, object)[keep], pooling, n_unlabelled)
+
+
+def learn(
+    labelled: Labelled,
+    encoder: FindingEncoder,
+    model: Model,
+    *,
+    coverage: float,
+    sensitivity: float,
+    weight: FloatArray | None,
+    folds: int,
+    seed: int,
+) -> tuple[FindingEncoder, Model, Calibrated]:
+    """Encode, fit, and choose on out-of-fold scores what is chosen on them; encoder and model come unfitted.
+
+    The encoder sees all training cases before they are folded: it reads no label, only which codes are recorded and how
+    values are spread.
+    """
+    X = encoder.fit_transform(labelled.records)
+    y = labelled.y.astype(str)
+    fitted, oof = fit_with_cross_scores(
+        model, X, y, sample_weight=weight, groups=labelled.groups, folds=folds, seed=seed
+    )
+    classes = np.asarray(fitted.classes_, dtype=object)
+    y_index = np.searchsorted(classes.astype(str), y)
+    words = labelled.records.vocabulary
+    return encoder, fitted, calibrate(oof, y_index, classes, words, coverage, sensitivity, weight)
 
 
 def calibrate(

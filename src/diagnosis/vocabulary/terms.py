@@ -8,56 +8,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from diagnosis.errors import UnknownCodeError, nearest
+from diagnosis.vocabulary.index import Index
+from diagnosis.vocabulary.term import Term
 
 __all__ = ["Term", "Vocabulary"]
-
-_LISTED = ("synonyms", "parents")
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One code of a finding or a diagnosis.
-
-    Parameters
-    ----------
-    code : str
-    names : mapping of str to str
-        By language: ``{"en": "fever", "zh": "发热"}``.
-    synonyms : tuple of str
-        In any language.
-    parents : tuple of str
-        Codes of broader terms.
-    fields : mapping
-        Every other column of its row: kind, phase, unit, severity, must_not_miss ...
-    """
-
-    code: str
-    names: Mapping[str, str] = field(default_factory=dict)
-    synonyms: tuple[str, ...] = ()
-    parents: tuple[str, ...] = ()
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Term:
-        """Read one row of a `vocabulary` or `diagnoses` table."""
-        names, synonyms, fields = {}, [], {}
-        for column, value in row.items():
-            if value is None or column == "code":
-                continue
-            stem, _, lang = column.partition("_")
-            if stem == "name":
-                names[lang or "en"] = str(value)
-            elif stem == "synonyms":
-                synonyms += [s.strip() for s in str(value).split("|") if s.strip()]
-            elif column != "parents":
-                fields[column] = value
-        parents = tuple(p.strip() for p in str(row.get("parents") or "").split("|") if p.strip())
-        return cls(str(row["code"]), MappingProxyType(names), tuple(synonyms), parents, MappingProxyType(fields))
-
-    def name(self, lang: str = "en") -> str:
-        """The name in `lang`, else in English, else in any language, else the code."""
-        return self.names.get(lang) or self.names.get("en") or next(iter(self.names.values()), self.code)
 
 
 @dataclass(frozen=True)
@@ -86,9 +40,15 @@ class Vocabulary:
     ) -> Vocabulary:
         """Build from the rows of the two tables."""
         return cls(
-            MappingProxyType({t.code: t for t in map(Term.from_row, findings)}),
-            MappingProxyType({t.code: t for t in map(Term.from_row, diagnoses)}),
+            {t.code: t for t in map(Term.from_row, findings)}, {t.code: t for t in map(Term.from_row, diagnoses)}
         )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", MappingProxyType(dict(self.findings)))
+        object.__setattr__(self, "diagnoses", MappingProxyType(dict(self.diagnoses)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Vocabulary, (dict(self.findings), dict(self.diagnoses))
 
     def __repr__(self) -> str:
         return f"<Vocabulary: {len(self.findings):,} findings, {len(self.diagnoses):,} diagnoses>"
@@ -152,17 +112,19 @@ class Vocabulary:
     @cached_property
     def must_not_miss(self) -> frozenset[str]:
         """Diagnoses that must not be missed."""
-        return frozenset(code for code, term in self.diagnoses.items() if term.fields.get("must_not_miss"))
+        return frozenset(c for c, term in self.diagnoses.items() if term.fields.get("must_not_miss") in (True, "true"))
 
     def resolve(self, text: str) -> str:
         """Code of a finding from its code, name or synonym in any language.
 
+        Codes win over names and names over synonyms; what is written exactly so wins over another case or width.
+
         Raises
         ------
         UnknownCodeError
-            With the nearest names.
+            With the nearest names; also where the text is the name of several findings.
         """
-        return _resolve(text, self._finding_index, "a finding")
+        return self._finding_index.code(text, "a finding")
 
     def resolve_diagnosis(self, text: str, known: Iterable[str] = ()) -> str:
         """Code of a diagnosis from its code, name or synonym in any language; `known` are codes without a term.
@@ -172,31 +134,29 @@ class Vocabulary:
         UnknownCodeError
             With the nearest names.
         """
-        extra = {k.casefold(): k for k in known}
-        return _resolve(text, {**extra, **self._diagnosis_index}, "a diagnosis")
+        index = self._diagnosis_index
+        new = [code for code in known if code not in self.diagnoses]
+        return (Index([*self.diagnoses.values(), *map(Term, new)]) if new else index).code(text, "a diagnosis")
 
     def finding_rows(self) -> list[dict[str, Any]]:
         """The findings as rows of the `vocabulary` table."""
-        return [_row(t) for t in self.findings.values()]
+        return [t.to_row() for t in self.findings.values()]
 
     def diagnosis_rows(self) -> list[dict[str, Any]]:
         """The diagnoses as rows of the `diagnoses` table."""
-        return [_row(t) for t in self.diagnoses.values()]
+        return [t.to_row() for t in self.diagnoses.values()]
 
     def joined(self, other: Vocabulary) -> Vocabulary:
         """Both vocabularies; where a code stands in both, this one's term."""
-        return Vocabulary(
-            MappingProxyType({**other.findings, **self.findings}),
-            MappingProxyType({**other.diagnoses, **self.diagnoses}),
-        )
+        return Vocabulary({**other.findings, **self.findings}, {**other.diagnoses, **self.diagnoses})
 
     @cached_property
-    def _finding_index(self) -> dict[str, str]:
-        return _index(self.findings.values())
+    def _finding_index(self) -> Index:
+        return Index(self.findings.values())
 
     @cached_property
-    def _diagnosis_index(self) -> dict[str, str]:
-        return _index(self.diagnoses.values())
+    def _diagnosis_index(self) -> Index:
+        return Index(self.diagnoses.values())
 
     def _field(self, code: str, name: str) -> Any:
         term = self.findings.get(code)
@@ -205,35 +165,3 @@ class Vocabulary:
     def _of_diagnosis(self, code: str, name: str) -> Any:
         term = self.diagnoses.get(code)
         return term.fields.get(name) if term else None
-
-
-def _index(terms: Iterable[Term]) -> dict[str, str]:
-    """Every word a term goes by -> its code; codes win over names, names over synonyms."""
-    terms = list(terms)
-    words = {s.casefold(): t.code for t in terms for s in t.synonyms}
-    words |= {n.casefold(): t.code for t in terms for n in t.names.values()}
-    return words | {t.code.casefold(): t.code for t in terms}
-
-
-def _resolve(text: str, index: Mapping[str, str], asked: str) -> str:
-    found = index.get(text.casefold())
-    if found is None:
-        near = nearest(text, index)
-        raise UnknownCodeError(
-            f"asked for {asked} by code, name or synonym",
-            f"{text!r} is none of the {len(set(index.values())):,} known",
-            "use one of the known names",
-            codes=[text],
-            near=near,
-        )
-    return found
-
-
-def _row(term: Term) -> dict[str, Any]:
-    row: dict[str, Any] = {"code": term.code, **term.fields}
-    row |= {"name" if lang == "en" else f"name_{lang}": name for lang, name in term.names.items()}
-    if term.synonyms:
-        row["synonyms"] = "|".join(term.synonyms)
-    if term.parents:
-        row["parents"] = "|".join(term.parents)
-    return row

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from functools import cache
+import re
+from functools import cache, lru_cache
 from importlib.resources import files
+from threading import RLock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["convert", "is_unit", "molar_mass"]
+from diagnosis.vocabulary.analytes import Analyte, analyte
+from diagnosis.vocabulary.comparable import comparable, equivalents
 
-# Seen on nearly every record, and known to be UCUM; they spare a second of building the full unit registry.
+__all__ = ["common_units", "convert", "is_unit"]
+
+# Seen on nearly every record, and known to be UCUM; they spare seconds of building the full registry of units.
 _COMMON = frozenset(
     [
         *("1", "%", "Cel", "[degF]", "/min", "mm[Hg]", "kPa", "kg", "g", "mg", "cm", "m", "mm", "d", "h", "min", "wk"),
@@ -25,24 +28,59 @@ _COMMON = frozenset(
 )
 # Not in the registry of units, and without any other unit to convert to.
 _ALONE = frozenset({"[pH]"})
+_TEMPERATURES = frozenset({"Cel", "K", "[degF]", "[degR]", "[degRe]"})
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
+# No unit of a record has an exponent of three digits; the arithmetic of one with nine would never end.
+_HUGE_EXPONENT = re.compile(r"(?:10[*^]|[A-Za-z\]'%*^])[+-]?[0-9]{3}|[0-9]{8}")
+_LONGEST = 80
+
+
+# Building the registry, and parsing with it, is for one thread at a time: two registries do not mix.
+_ONE_AT_A_TIME = RLock()
 
 
 @cache
+def _ucum() -> tuple[Any, Any, Any]:
+    """A pint registry of UCUM units, ucumvert's parser, and its transformer into quantities of that registry."""
+    from pint import UnitRegistry
+    from ucumvert import UcumToPintTransformer, get_ucum_parser
+
+    registry = UnitRegistry()
+    registry.load_definitions(str(files("ucumvert").joinpath("pint_ucum_defs.txt")))
+    return registry, get_ucum_parser(), UcumToPintTransformer(ureg=registry)
+
+
 def _registry() -> Any:
-    from ucumvert import PintUcumRegistry
+    with _ONE_AT_A_TIME:
+        return _ucum()[0]
 
-    return PintUcumRegistry()
 
-
-@cache
+@lru_cache(maxsize=4096)
 def _quantity(unit: str) -> Any | None:
     """The unit as a pint quantity, or None when it is no UCUM unit."""
-    if unit in _ALONE or not unit.isascii() or not unit.strip():
+    if unit in _ALONE or not _well_formed(unit):
         return None
-    try:
-        return _registry().from_ucum(unit)
-    except Exception:  # the parser raises whatever its grammar stumbles over; every one means "not a unit"
-        return None
+    from ucumvert import parse_ucum
+
+    with _ONE_AT_A_TIME:
+        _, parser, transformer = _ucum()
+        try:
+            found = transformer.transform(parse_ucum(_without_annotations(unit), parser))
+            return found if found.dimensionality is not None and np.isfinite(found.magnitude) else None
+        except Exception:  # the parser raises whatever its grammar stumbles over; every one means "not a unit"
+            return None
+
+
+def _well_formed(unit: str) -> bool:
+    if not unit or len(unit) > _LONGEST or not unit.isascii() or not unit.isprintable() or " " in unit:
+        return False
+    return _HUGE_EXPONENT.search(_ANNOTATION.sub("", unit)) is None
+
+
+def _without_annotations(unit: str) -> str:
+    """Leave out what stands in braces; alone, or where a unit has to stand, it is the unit 1."""
+    after_unit = re.sub(r"(?<=[^./])\{[^{}]*\}", "", unit)
+    return _ANNOTATION.sub("1", after_unit)
 
 
 def is_unit(unit: str) -> bool:
@@ -56,25 +94,9 @@ def is_unit(unit: str) -> bool:
     return unit in _COMMON or unit in _ALONE or _quantity(unit) is not None
 
 
-@cache
-def _molar_masses() -> Mapping[str, float]:
-    text = files("diagnosis.vocabulary").joinpath("molar_masses.csv").read_text(encoding="utf-8")
-    return {
-        loinc: float(row["molar_mass_g_per_mol"])
-        for row in csv.DictReader(text.splitlines())
-        for loinc in row["loinc"].split("|")
-    }
-
-
-def molar_mass(code: str | None) -> float | None:
-    """Molar mass of the analyte a LOINC code measures, in g/mol; None when the table does not hold it.
-
-    Parameters
-    ----------
-    code : str or None
-        ``LOINC:2345-7`` or ``2345-7``.
-    """
-    return _molar_masses().get((code or "").removeprefix("LOINC:"))
+def common_units() -> tuple[str, ...]:
+    """Units seen on nearly every record, to offer where one is misspelt."""
+    return tuple(sorted(_COMMON))
 
 
 def convert(
@@ -82,14 +104,17 @@ def convert(
 ) -> npt.NDArray[np.float64] | None:
     """Give values in another unit.
 
+    Between mass and amount of substance the molar mass of the analyte is used, between equivalents and moles its
+    charge. Arbitrary units (``[IU]``, ``[HPF]``), osmoles, shares of moles and of mass convert among their own kind.
+
     Parameters
     ----------
     values : ndarray of float64
         In `from_unit`; NaN stays NaN.
     from_unit, to_unit : str
-        UCUM. Between mass and amount of substance the molar mass of the analyte is used.
+        UCUM.
     code : str, optional
-        LOINC code of what was measured, for the molar mass.
+        LOINC code of what was measured, for its molar mass and charge.
 
     Returns
     -------
@@ -102,25 +127,43 @@ def convert(
     array([37.])
     >>> convert(np.array([90.0]), "mg/dL", "mmol/L", "LOINC:2345-7").round(4)
     array([4.9957])
+    >>> convert(np.array([7.0]), "%", "mmol/mol") is None
+    True
     """
     if from_unit == to_unit:
         return values
     source, target = _quantity(from_unit), _quantity(to_unit)
-    if source is None or target is None:
+    if source is None or target is None or not comparable(from_unit, to_unit):
         return None
-    if source.dimensionality == target.dimensionality:
+    if {_without_annotations(u) for u in (from_unit, to_unit)} <= _TEMPERATURES:
         return _linear(values, source, target)
-    mass = molar_mass(code)
-    if mass is None:
+    if not (source._is_multiplicative and target._is_multiplicative):  # logarithms, and scales with a zero of their own
         return None
-    per_mole = type(source)(mass, "g/mol")  # of the registry that the parser used
+    bridged = _bridged(source, target, equivalents(to_unit) - equivalents(from_unit), analyte(code))
+    return None if bridged is None else _linear(values, bridged, target)
+
+
+def _bridged(source: Any, target: Any, more_equivalents: int, found: Analyte | None) -> Any | None:
+    """The source in the dimensions of the target, by molar mass and charge where need be; None where they differ."""
+    if more_equivalents:
+        if found is None or found.charge is None:
+            return None
+        source = source * float(found.charge) ** more_equivalents
+    if source.dimensionality == target.dimensionality:
+        return source
+    if found is None:
+        return None
+    per_mole = _registry().Quantity(found.molar_mass, "g/mol")
     for bridged in (source / per_mole, source * per_mole):
         if bridged.dimensionality == target.dimensionality:
-            return _linear(values, bridged, target)
+            return bridged
     return None
 
 
 def _linear(values: npt.NDArray[np.float64], source: Any, target: Any) -> npt.NDArray[np.float64]:
     """Scale, and shift for temperatures: ``source`` units of ``values`` as multiples of ``target``."""
-    amounts = _registry().Quantity(values * source.magnitude, source.units).to(target.units)
-    return np.asarray(amounts.magnitude / target.magnitude, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        amounts = (
+            _registry().Quantity(np.asarray(values, dtype=np.float64) * source.magnitude, source.units).to(target.units)
+        )
+        return np.asarray(amounts.magnitude / target.magnitude, dtype=np.float64)

@@ -3,9 +3,10 @@
     DIAGNOSIS_DATA=... python benchmarks/bench_real_sets.py [--size small|full] [--json]
 
 Every model sees the same training cases, the same encoder columns and the same labels, and is scored on cases it has
-not seen: the published test side of mz4 and gmd12, each hospital in turn of heart4, and cross-validation for the two sets
-too small to hold a part out (`small`: 5 folds once, `full`: 5 folds twice). For the two sets of consultations there are
-two controls: what the patient volunteered alone, and which findings were recorded with their states thrown away.
+not seen: the published test side of mz4 and gmd12, each hospital in turn of heart4, and cross-validation for the two
+sets too small to hold a part out (`small`: 5 folds once, `full`: 5 folds twice). For the two sets of consultations
+there are two controls: what the patient volunteered alone, and which findings were recorded with their states thrown
+away.
 """
 
 from __future__ import annotations

@@ -56,6 +56,12 @@ def test_a_folder_of_the_package_is_a_room_or_belongs_to_one() -> None:
     assert not empty, f"{empty}: an empty folder promises what is not there"
 
 
+def test_architecture_page_lists_the_rooms_in_order() -> None:
+    page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert listed == [room for room in ROOMS if room in rooms()]
+
+
 def test_exceptions_are_still_needed() -> None:
     used = set()
     for file in FILES:

@@ -51,7 +51,8 @@ class _Reporting(TyperGroup):
         except BrokenPipeError:
             raise
         except OSError as error:
-            _say(f"Failed: {error.strerror or type(error).__name__}: {error.filename or ''}")
+            where = f": {error.filename}" if error.filename else ""
+            _say(f"Failed: {error.strerror or type(error).__name__}{where}")
             raise typer.Exit(1) from None
 
 
@@ -98,6 +99,7 @@ def demo() -> None:
 
     done = run_demo()
     typer.echo(repr(done.result.evaluation))
+    _say(done.result.note)
     typer.echo(f"Review page: {done.page}")
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from tests.cli.commands import done
 
 from diagnosis import Case, Finding, Records, write_records
-from diagnosis.cli import app
 
 SHARES = {
     "J11.1": {"fever": 0.9, "cough": 0.8, "rash": 0.1},
@@ -24,7 +23,11 @@ NAMES = {
     "name_zh": ["流感", "麻疹", "败血症", None],
     "must_not_miss": [False, False, True, False],
 }
-WORDS = {"code": ["fever", "cough", "rash", "pulse"], "name": ["fever", "cough", "rash", "pulse"], "name_zh": ["发热", "咳嗽", "皮疹", "脉搏"]}
+WORDS = {
+    "code": ["fever", "cough", "rash", "pulse"],
+    "name": ["fever", "cough", "rash", "pulse"],
+    "name_zh": ["发热", "咳嗽", "皮疹", "脉搏"],
+}
 
 
 def ward_case(i: int, rng: np.random.Generator) -> Case:
@@ -51,7 +54,8 @@ def ward() -> Records:
     rng = np.random.default_rng(3)
     cases = [ward_case(i, rng) for i in range(240)]
     odd = Case([Finding("martian fever")], case_id="odd", patient_id="odd", diagnosis="Q99.9")
-    return Records.from_cases([*cases, Case([], case_id="empty", patient_id="empty"), odd], vocabulary=WORDS, diagnoses=NAMES)
+    empty = Case([], case_id="empty", patient_id="empty")
+    return Records.from_cases([*cases, empty, odd], vocabulary=WORDS, diagnoses=NAMES)
 
 
 @pytest.fixture(scope="session")
@@ -68,17 +72,6 @@ def config(ward_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoding="utf-8",
     )
     return path
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def done(*arguments: object) -> Result:
-    """Run a command that must succeed."""
-    result = invoke(*arguments)
-    assert result.exit_code == 0, result.stderr
-    return result
 
 
 @pytest.fixture(scope="session")

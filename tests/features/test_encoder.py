@@ -96,6 +96,14 @@ def test_units_come_to_one_scale(encoder: FindingEncoder) -> None:
     assert cells(encoder, Finding("CRP", value=13)) == milligrams
 
 
+def test_units_are_converted_row_by_row(encoder: FindingEncoder) -> None:
+    given = [(20, "mg/L"), (1.0, "mg/dL"), (15, None), (2.0, "mg/dL"), (10, "mg/L"), (1, "kg"), (1.25, "mg/dL")]
+    cases = [Case([Finding("CRP", value=v, unit=u)], case_id=str(i)) for i, (v, u) in enumerate(given)]
+    X = encoder.transform(Records.from_cases(cases))
+    value = X[:, encoder.lineage_.state == "value"].toarray().ravel()
+    assert value.tolist() == pytest.approx([1, -1, 0, 1, -1, 0, -0.5])
+
+
 def test_a_value_at_the_mean_is_told_from_no_value_by_measured(encoder: FindingEncoder) -> None:
     scale = encoder.values_["CRP"]
     assert scale.encode(np.array([15.0])).tolist() == [0.0]
@@ -204,6 +212,12 @@ def test_max_codes_keeps_the_findings_most_often_recorded(children: Records) -> 
     assert encoder.lineage_.keys[~encoder.lineage_.context].tolist() == ["cough", "fever"]
     one = FindingEncoder(min_cases=1, max_codes=1).fit(children)
     assert one.lineage_.keys[~one.lineage_.context].tolist() == ["cough"]  # as often as fever, first by name
+
+
+def test_the_age_in_days_wins_over_years(encoder: FindingEncoder) -> None:
+    assert cells(encoder, age_days=6 * 365.25, age_years=40) == cells(encoder, age_years=6) == {"age_band:child": 1}
+    # Younger than any child in training: the youngest's age, and no band.
+    assert cells(encoder, age_days=20) == {"age": cells(encoder, age_years=4)["age"]}
 
 
 def test_ages_can_be_left_out(children: Records) -> None:

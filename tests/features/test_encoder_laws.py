@@ -15,6 +15,7 @@ from tests.strategies import record_tables
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
+from diagnosis.features.rows import batches
 from diagnosis.records import Records
 
 few = settings(max_examples=10, deadline=None)
@@ -181,15 +182,16 @@ def test_without_ordering_only_the_measured_columns_are_gone(tables: dict[str, p
 
 
 @few
-@given(record_tables(), st.integers(1, 20))
-def test_the_size_of_a_batch_is_irrelevant(tables: dict[str, pa.Table], rows: int) -> None:
-    import diagnosis.features.rows as module
-
-    records = Records.from_tables(tables)
+@given(record_tables(), record_tables(min_cases=2), st.integers(1, 8))
+def test_the_size_of_a_batch_is_irrelevant(tables: dict[str, pa.Table], others: dict[str, pa.Table], rows: int) -> None:
+    records, other = Records.from_tables(tables), Records.from_tables(others)
     encoder = fitted(records)
-    X, plain, unknown = encoder.transform(records), encoder.to_json(), encoder.unknown(records)
+    X, recorded = encoder.transform(other), encoder.recorded(other)
+    unknown, unconverted = encoder.unknown(other), encoder.unconverted(other)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.batches, "__kwdefaults__", {"rows": rows, "max_cases": None})
-        assert fitted(records).to_json() == plain
-        assert same(encoder.transform(records), X)
-        assert encoder.unknown(records) == unknown
+        patch.setattr(batches, "__kwdefaults__", {"rows": rows, "max_cases": None})
+        assert fitted(records).to_json() == encoder.to_json()
+        assert same(encoder.transform(other), X)
+        assert same(encoder.recorded(other), recorded)
+        assert encoder.unknown(other) == unknown
+        assert np.array_equal(encoder.unconverted(other), unconverted)

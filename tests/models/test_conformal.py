@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -57,6 +57,7 @@ def test_coverage_holds_on_new_cases():
     assert 0.88 < inside[np.arange(20_000), truth].mean() < 0.93
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.05, 0.95))
 def test_the_quantile_is_the_rule_of_n_plus_one(p, coverage):
     threshold = lac_quantile(p, coverage)
@@ -67,6 +68,7 @@ def test_the_quantile_is_the_rule_of_n_plus_one(p, coverage):
         assert threshold == sorted(p, reverse=True)[int(needed) - 1]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3)), min_size=1, max_size=30), st.floats(0.05, 0.95))
 def test_equal_weights_are_no_weights_and_zero_is_not_there(rows, coverage):
     p, w = np.array(rows).T

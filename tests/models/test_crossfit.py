@@ -14,7 +14,7 @@ from diagnosis.models import LinearModel, fit_with_cross_scores, grouped_folds, 
 labelled = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 12)), min_size=2, max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=labelled, n_folds=st.integers(2, 7), seed=st.integers(0, 5))
 def test_no_patient_is_on_two_sides(rows, n_folds, seed):
     y, groups = np.array(rows).T
@@ -65,7 +65,7 @@ class PatientMemory(ClassifierMixin, BaseEstimator):
         return np.tile(seen[:, None], (1, self.classes_.size))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=labelled, n_folds=st.integers(2, 6))
 def test_no_case_is_scored_by_a_model_that_knew_its_patient(rows, n_folds):
     y, groups = np.array(rows).T

@@ -27,8 +27,8 @@ NOT_RUN = {"check_array_api_input"}
 
 ESTIMATORS = [
     LinearModel(),
-    BoostedModel(),
-    HybridModel(boosted=BoostedModel(rounds=20, early_stopping=0), folds=2),
+    BoostedModel(rounds=30, early_stopping=10),
+    HybridModel(boosted=BoostedModel(rounds=8, early_stopping=0), folds=2),
 ]
 
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagnosis.errors import BundleError
@@ -43,6 +43,7 @@ def test_what_is_no_npz_is_refused(tmp_path):
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(texts, st.one_of(texts, st.floats(allow_nan=False, allow_infinity=False), st.integers())))
 def test_json_comes_back_and_floats_keep_every_bit(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("json") / "a.json"

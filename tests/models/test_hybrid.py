@@ -22,9 +22,9 @@ def drawn(scores: np.ndarray, seed: int) -> np.ndarray:
 
 def test_weights_find_the_true_blend():
     rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(2, 40_000, 4))
+    first, second = rng.normal(size=(2, 15_000, 4))
     y = drawn(0.4 * first + 1.3 * second, seed=1)
-    assert blend_weights(first, second, y, np.ones(y.size)) == pytest.approx((0.4, 1.3), abs=0.04)
+    assert blend_weights(first, second, y, np.ones(y.size)) == pytest.approx((0.4, 1.3), abs=0.06)
 
 
 def test_weights_are_the_best_and_never_negative():

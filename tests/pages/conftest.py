@@ -20,6 +20,7 @@ from diagnosis.pages import (
     NotUsed,
     RecordedFinding,
     SuggestionView,
+    sides,
 )
 
 CASES = Path(__file__).parent / "cases"
@@ -162,5 +163,19 @@ def plain() -> Callable[..., CasePage]:
 
     def make(*suggestions: SuggestionView, **others: Any) -> CasePage:
         return CasePage(model=ModelView(name="m"), suggestions=suggestions, **others)
+
+    return make
+
+
+@pytest.fixture
+def suggest() -> Callable[..., SuggestionView]:
+    """A suggestion from its rank, its probability and its lines."""
+
+    def make(rank: int, p: float, *lines: LineView, **others: Any) -> SuggestionView:
+        parts = sides(lines)
+        given = {"code": f"D{rank}", "name": f"diagnosis {rank}"} | others
+        return SuggestionView(
+            rank=rank, probability=p, for_=parts.for_, against=parts.against, unrecorded=parts.unrecorded, **given
+        )
 
     return make

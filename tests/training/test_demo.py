@@ -9,8 +9,9 @@ import pytest
 
 from diagnosis.models.batch import Batch
 from diagnosis.training import demo as demo_module
-from diagnosis.training import run_demo
+from diagnosis.training import read_config, run_demo
 from diagnosis.training.demo import choose_cases
+from diagnosis.training.schema import ModelChoice
 
 
 def batch(proba: list[list[float]], flagged: list[list[bool]] | None = None) -> Batch:
@@ -57,22 +58,24 @@ def test_cases_the_model_cannot_name_are_not_shown():
     assert choose_cases(batch(SIX), truth) == {"hard": 3}
 
 
+def test_it_runs_what_the_config_of_the_sample_says(checkout):
+    config = read_config(checkout / "configs" / "sample.yaml", ["name=demo", "output=here"])
+    assert demo_module.demo_config("here") == config
+
+
 @pytest.mark.slow
 def test_the_demonstration_on_a_part_of_the_sample(sample, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("diagnosis.training.run.read_source", lambda _source: sample[:700])
-    quick = {"model": {"kind": "linear"}, "tracking": None}
-    whole = demo_module.demo_config
-    monkeypatch.setattr(
-        demo_module,
-        "demo_config",
-        lambda output: type(whole(output)).model_validate(whole(output).model_dump() | quick),
-    )
+    monkeypatch.setattr("diagnosis.training.run.read_source", lambda _source: sample[:400])
+    config = demo_module.demo_config("runs/demo")
+    quick = config.model_copy(update={"model": ModelChoice(kind="linear"), "tracking": None})
+    monkeypatch.setattr(demo_module, "demo_config", lambda _output: quick)
     done = run_demo()
     assert done.page == Path("runs/demo/review.html")
     text = done.page.read_text(encoding="utf-8")
     assert "http" not in text.replace("http://www.w3.org/", "")
     assert "Synthetic patients, not for care" in text
-    assert len(done.result.test) > 100
+    assert "synthetic: not for care" in done.result.note
+    assert len(done.result.test) > 80
     assert not set(done.result.test.groups) & set(done.result.diagnoser.training_ids_)
     run_demo()  # again, over itself

@@ -86,7 +86,7 @@ class BoostedModel(ScoreClassifier):
         self,
         *,
         rounds: int = 300,
-        leaves: int = 4,
+        leaves: int = 7,
         learning_rate: float = 0.1,
         min_cases_leaf: int = 10,
         lambda_l2: float = 3.0,

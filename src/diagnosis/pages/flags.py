@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from diagnosis.pages.numbers import age_text, percent_text, share_text
+from diagnosis.pages.numbers import age_text, percent_text, threshold_text
 from diagnosis.pages.observations import in_language
 from diagnosis.pages.translations import counted, phrase
 from diagnosis.pages.values import FlagView
@@ -31,7 +31,7 @@ def reached(flag: FlagView, lang: str) -> str:
     p, threshold = flag.values.get("probability"), flag.values.get("flag_at")
     if flag.kind != "must_not_miss" or p is None or threshold is None:
         return ""
-    values = {"p": percent_text(p, lang), "threshold": share_text(threshold, lang)}
+    values = {"p": percent_text(p, lang), "threshold": threshold_text(threshold, lang)}
     return phrase("flag_says.must_not_miss", lang, values)
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "percent_text",
     "range_text",
     "share_text",
+    "threshold_text",
     "unit_text",
     "value_text",
     "with_unit",
@@ -68,6 +69,18 @@ def share_text(share: float, lang: str) -> str:
     ('90%', '97.5%', '0.04%')
     """
     return phrase("percent.whole", lang, {"n": plain_digits(float(f"{share * 100:.3g}"))})
+
+
+def threshold_text(threshold: float, lang: str) -> str:
+    """Return a probability from which something is flagged: two digits, one where it is under 1 %.
+
+    Examples
+    --------
+    >>> [threshold_text(t, "zh") for t in (0.12345, 0.0146, 0.000691)]
+    ['12%', '1.5%', '0.07%']
+    """
+    digits = 2 if threshold >= 0.01 else 1
+    return phrase("percent.whole", lang, {"n": plain_digits(float(f"{threshold * 100:.{digits}g}"))})
 
 
 def factor_text(relative: float, lang: str, sign: str = "×") -> str:

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from diagnosis.errors import UnknownNameError, nearest
+from diagnosis.readers.fhir import read_fhir
 from diagnosis.readers.tables import read_tables
 from diagnosis.records import Records
 from diagnosis.records.loading import OnError
@@ -15,7 +16,7 @@ from diagnosis.records.loading import OnError
 __all__ = ["formats", "read_records"]
 
 Reader = Callable[..., Records]
-_OWN: Mapping[str, Reader] = {"tables": read_tables}
+_OWN: Mapping[str, Reader] = {"tables": read_tables, "fhir": read_fhir}
 
 
 @cache
@@ -49,7 +50,8 @@ def read_records(
     on_error : {"raise", "quarantine"}
         Refuse a set with bad rows, with one report of all of them; or set those rows aside and load the rest.
     quarantine : path, optional
-        File for the rows set aside, with their reasons; ``quarantine-NAME.jsonl`` in the working directory if not given.
+        File for the rows set aside, with their reasons; ``quarantine-NAME.jsonl`` in the working
+        directory if not given.
 
     Returns
     -------

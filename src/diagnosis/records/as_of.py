@@ -11,17 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diagnosis.errors import InputError, nearest
-from diagnosis.records.coded import moments
+from diagnosis.records.arrays import is_number
+from diagnosis.records.coded import NO_TIME, moments
 from diagnosis.records.schema import PHASES
 
-__all__ = ["At", "Moment", "UnknownTime", "known_by"]
+__all__ = ["At", "Moment", "UnknownTime", "check_moment", "known_by"]
 
 At = Literal["arrival", "index", "end"] | float
 UnknownTime = Literal["keep", "drop"]
 _COLUMN = {"arrival": "time", "index": "index_time", "end": "end_time"}
 _HOUR = 3_600_000_000
+# A hundred years and more.
+_MOST_HOURS = 1_000_000
 _NEVER = np.iinfo(np.int64).max
-_NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Moment:
     later : int
         Findings set aside because they were known only later.
     untimed : int
-        Findings that do not say when they were known (kept or dropped as `unknown_time` says).
+        Findings that say neither when they were known nor, where a phase is asked for, in which phase (kept or dropped
+        as `unknown_time` says).
     no_moment : int
         Cases that do not say when the moment is; nothing of theirs was set aside.
     unknown_time : {"keep", "drop"}
@@ -75,38 +78,38 @@ def known_by(
     unknown_time : {"keep", "drop"}
         What becomes of findings without times.
     phase : str, optional
-        Keep findings up to this phase; those without one follow `unknown_time`.
+        Keep findings up to this phase, whatever their time; those without a phase and a time follow `unknown_time`.
 
     Returns
     -------
     keep : ndarray of bool, shape (n_findings,)
     Moment
     """
-    _check(at, unknown_time, phase)
+    check_moment(at, unknown_time, phase)
     n = len(findings)
-    later, untimed, no_moment = np.zeros(n, bool), np.zeros(n, bool), 0
+    later, untimed, no_moment = np.zeros(n, bool), np.ones(n, bool), 0
     if at is not None:
         limit = _limits(cases, at)
         no_moment = int((limit == _NEVER).sum())
         when = moments(findings)
-        untimed = when == _NO_TIME
+        untimed = when == NO_TIME
         later = (when > limit[case]) & ~untimed
     if phase is not None:
         place = _phase_place(findings)
         later |= place > PHASES.index(phase)
-        untimed = (place < 0) if at is None else untimed
+        untimed = untimed & (place < 0)
     keep = ~later if unknown_time == "keep" else ~later & ~untimed
     name = " and ".join(str(p) for p in (_name(at), phase) if p)
     return keep, Moment(name, n, int(later.sum()), int(untimed.sum()), no_moment, unknown_time)
 
 
-def _check(at: At | None, unknown_time: str, phase: str | None) -> None:
+def check_moment(at: At | None, unknown_time: str, phase: str | None) -> None:
+    """Refuse a moment that `known_by` cannot take."""
     if unknown_time not in ("keep", "drop"):
         raise InputError("unknown_time is keep or drop", f"found {unknown_time!r}", "use one of the two")
     if phase is not None and phase not in PHASES:
-        raise InputError(
-            f"phase is one of {', '.join(PHASES)}", f"found {phase!r}", "use one of these", near=nearest(phase, PHASES)
-        )
+        near = nearest(str(phase), PHASES)
+        raise InputError(f"phase is one of {', '.join(PHASES)}", f"found {phase!r}", "use one of these", near=near)
     if isinstance(at, str) and at not in _COLUMN:
         raise InputError(
             "at is arrival, index, end, or a number of hours after arrival",
@@ -114,8 +117,14 @@ def _check(at: At | None, unknown_time: str, phase: str | None) -> None:
             "use one of these",
             near=nearest(at, _COLUMN),
         )
-    if isinstance(at, bool) or (at is not None and not isinstance(at, str) and not np.isfinite(at)):
-        raise InputError("at as hours is a finite number", f"found {at!r}", "give a number of hours")
+    if at is None or isinstance(at, str):
+        return
+    if not is_number(at) or not abs(at) <= _MOST_HOURS:
+        raise InputError(
+            f"at as hours is a number between -{_MOST_HOURS:,} and {_MOST_HOURS:,}",
+            f"found {at!r}",
+            "give a number of hours",
+        )
 
 
 def _name(at: At | None) -> str | None:
@@ -126,7 +135,7 @@ def _limits(cases: pa.Table, at: At) -> npt.NDArray[np.int64]:
     """Microseconds of each case's moment; the largest integer where it has none."""
     if not isinstance(at, str):
         start = _times(cases, "time")
-        return np.where(start == _NEVER, _NEVER, start + np.where(start == _NEVER, 0, np.int64(at * _HOUR)))
+        return np.where(start == _NEVER, _NEVER, start + np.where(start == _NEVER, 0, np.int64(round(at * _HOUR))))
     limit = _times(cases, _COLUMN[at])
     return np.where(limit == _NEVER, _times(cases, "end_time"), limit) if at == "index" else limit
 

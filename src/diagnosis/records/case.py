@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
+
 from diagnosis.errors import InputError, nearest
-from diagnosis.records.schema import INTERPRETATIONS, STATES
+from diagnosis.records.schema import TABLES
 
 __all__ = ["Case", "Finding"]
 
@@ -28,6 +30,8 @@ class Finding:
         The number, in `unit`.
     unit : str, optional
         UCUM: ``"Cel"``, ``"mmol/L"``.
+    time, known : datetime or str, optional
+        When it was observed, and when the clinician could know; text is ISO 8601. NaN and NaT are missing.
 
     Every other parameter is the column of the same name of the `findings` table.
 
@@ -68,9 +72,9 @@ class Finding:
     end: int | None = None
 
     def __post_init__(self) -> None:
-        _one_of("Finding.status", self.status, STATES)
-        if self.interpretation is not None:
-            _one_of("Finding.interpretation", self.interpretation, INTERPRETATIONS)
+        _normalise(self, "findings")
+        if self.status is None:
+            raise InputError("a finding with a status", "found none", "use present, absent or uncertain")
         if self.value is not None and self.status != "present":
             raise InputError(
                 "a finding with a value is measured, so its status is present",
@@ -132,17 +136,68 @@ class Case:
     outcome_time: datetime | str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.findings, str | Finding) or not all(isinstance(f, Finding) for f in self.findings):
+            raise InputError("the findings of a case", "found something else", 'give a list: [Finding("cough"), ...]')
         object.__setattr__(self, "findings", tuple(self.findings))
+        if self.differential is not None:
+            pairs = self.differential.items() if isinstance(self.differential, Mapping) else self.differential
+            object.__setattr__(self, "differential", tuple((str(d), float(p)) for d, p in pairs))
+        _normalise(self, "cases")
 
     def __repr__(self) -> str:
         return _paste(self)
 
 
-def _one_of(what: str, found: str, allowed: Sequence[str]) -> None:
-    if found not in allowed:
+def _normalise(made: Case | Finding, table: str) -> None:
+    """Bring every field to one form, so that equal things compare equal and a repr can be pasted.
+
+    NaN and NaT are missing, numpy's numbers become Python's, times become `datetime` (in UTC where they name a zone).
+    """
+    for column in TABLES[table].columns.values():
+        given = getattr(made, column.name, None)
+        if given is None:
+            continue
+        found = given.item() if isinstance(given, np.generic) and not isinstance(given, np.datetime64) else given
+        if _is_missing(found):
+            found = None
+        elif column.type == "time":
+            found = _time(found, f"{type(made).__name__}.{column.name}")
+        elif column.choices and found not in column.choices:
+            raise InputError(
+                f"{type(made).__name__}.{column.name} is one of {', '.join(column.choices)}",
+                f"found {found!r}",
+                "use one of these",
+                near=nearest(str(found), column.choices),
+            )
+        if found is not given:
+            object.__setattr__(made, column.name, found)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is NaN, NaT or NA: the values that do not equal themselves."""
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas' NA is neither true nor false
+        return True
+
+
+def _time(given: object, name: str) -> datetime:
+    try:
+        if isinstance(given, np.datetime64):
+            given = given.astype("datetime64[us]").item()
+        elif isinstance(given, str):
+            given = datetime.fromisoformat(given)
+        elif hasattr(given, "to_pydatetime"):  # a pandas Timestamp
+            given = given.to_pydatetime(warn=False)
+        if isinstance(given, date) and not isinstance(given, datetime):
+            given = datetime(given.year, given.month, given.day)
+        if not isinstance(given, datetime):
+            raise ValueError
+        return given if given.tzinfo is None else given.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InputError(
-            f"{what} is one of {', '.join(allowed)}", f"found {found!r}", "use one of these", near=nearest(found, allowed)
-        )
+            f"{name} as a time", "found something else", 'give a datetime, or write it as "2024-06-30T08:00:00Z"'
+        ) from None
 
 
 def _paste(value: Any, *positional: str) -> str:
@@ -151,5 +206,5 @@ def _paste(value: Any, *positional: str) -> str:
     for one in fields(value):
         found = getattr(value, one.name)
         if one.name not in positional and found != one.default:
-            parts.append(f"{one.name}={found!r}")
+            parts.append(f"{one.name}={(found.isoformat() if isinstance(found, datetime) else found)!r}")
     return f"{type(value).__name__}({', '.join(parts)})"

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from diagnosis.records.schema import INTERPRETATIONS, STATES
 
-__all__ = ["CodedFindings", "code_findings"]
+__all__ = ["NO_TIME", "CodedFindings", "code_findings", "moments", "offsets_of"]
 
-_NO_TIME = np.iinfo(np.int64).min
+#: Stands for no time among microseconds since 1970.
+NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,8 @@ class CodedFindings:
     interpretation : ndarray of int8, shape (n_rows,)
         Index into L LL H HH N A POS NEG; -1 for missing.
     latest : ndarray of bool, shape (n_rows,)
-        The row that counts for its (case, code, subject): the last one known; of rows without times, the last row.
+        The row that counts for its (case, code, subject): the last one known, of those known together the last one
+        observed; of rows without times, the last row.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -74,9 +76,8 @@ def code_findings(findings: pa.Table, case: npt.NDArray[np.int32], n_cases: int)
     text, texts = _coded(findings, "text")
     subject, subjects = _coded(findings, "subject")
     subject = _patient_is_none(subject, subjects)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(case, minlength=n_cases))]).astype(np.int64)
     return CodedFindings(
-        offsets=offsets,
+        offsets=offsets_of(case, n_cases),
         case=case,
         code=code,
         codes=codes,
@@ -88,20 +89,32 @@ def code_findings(findings: pa.Table, case: npt.NDArray[np.int32], n_cases: int)
         texts=texts,
         subject=subject,
         subjects=subjects,
-        latest=_latest(case, code, subject, len(codes), len(subjects), moments(findings)),
+        latest=_latest(case, code, subject, len(codes), len(subjects), findings),
         ref_low=_number(findings, "ref_low", n),
         ref_high=_number(findings, "ref_high", n),
         interpretation=_choice(findings, "interpretation", INTERPRETATIONS, n),
     )
 
 
+def offsets_of(case: npt.NDArray[np.int32], n_cases: int) -> npt.NDArray[np.int64]:
+    """Where each case's rows begin and end, of rows sorted by case; shape (n_cases + 1,)."""
+    return np.concatenate([[0], np.cumsum(np.bincount(case, minlength=n_cases))]).astype(np.int64)
+
+
 def moments(findings: pa.Table) -> npt.NDArray[np.int64]:
     """When each row was known: `known`, else `time`; microseconds since 1970, the smallest integer where neither is."""
-    columns = [findings[c] for c in ("known", "time") if c in findings.column_names]
-    if not columns:
-        return np.full(len(findings), _NO_TIME)
-    when = pc.coalesce(*columns).cast(pa.int64())
-    return np.asarray(pc.fill_null(when, _NO_TIME))
+    known, time = _ticks(findings, "known"), _ticks(findings, "time")
+    if known is None or time is None:
+        one = time if known is None else known
+        return np.full(len(findings), NO_TIME) if one is None else one
+    return np.where(known == NO_TIME, time, known)
+
+
+def _ticks(findings: pa.Table, name: str) -> npt.NDArray[np.int64] | None:
+    """A column of times as integers; None where no row has one."""
+    if name not in findings.column_names or findings[name].null_count == len(findings):
+        return None
+    return np.asarray(pc.fill_null(findings[name].cast(pa.int64()), NO_TIME))
 
 
 def _coded(findings: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
@@ -139,13 +152,27 @@ def _latest(
     subject: npt.NDArray[np.int32],
     n_codes: int,
     n_subjects: int,
-    when: npt.NDArray[np.int64],
+    findings: pa.Table,
 ) -> npt.NDArray[np.bool_]:
-    """Mark the last known row of each (case, code, subject); of equals, the last row."""
+    """Mark the last known row of each (case, code, subject); of those known together the last observed, then the last.
+
+    Only rows whose (case, code, subject) stands more than once are put in order by time.
+    """
     keys = (case.astype(np.int64) * max(n_codes, 1) + code) * (n_subjects + 1) + subject + 1
-    order = np.lexsort((np.arange(len(keys)), when, keys))
-    last = np.ones(len(keys), bool)
-    last[:-1] = keys[order][1:] != keys[order][:-1]
-    marked = np.zeros(len(keys), bool)
-    marked[order[last]] = True
+    order = np.argsort(keys, kind="stable")
+    same = keys[order][1:] == keys[order][:-1]
+    marked = np.ones(len(keys), bool)
+    if not same.any():
+        return marked
+    repeated = np.zeros(len(keys), bool)
+    repeated[order[1:][same]] = repeated[order[:-1][same]] = True
+    rows = np.flatnonzero(repeated)
+    clocks = [c for c in ("known", "time") if c in findings.column_names]
+    if clocks:
+        some = findings.select(clocks).take(pa.array(rows))
+        observed = _ticks(some, "time")
+        rows = rows[np.lexsort((np.zeros(len(rows)) if observed is None else observed, moments(some), keys[rows]))]
+    else:
+        rows = rows[np.argsort(keys[rows], kind="stable")]
+    marked[rows[:-1]] = keys[rows[1:]] != keys[rows[:-1]]
     return marked

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diagnosis.errors import InputError
+from diagnosis.errors import InputError, nearest
+from diagnosis.records.schema import TABLES
 
 __all__ = ["OTHER", "Pooling", "Rest", "labels_of", "pool"]
 
@@ -27,9 +28,9 @@ def labels_of(
 ) -> npt.NDArray[np.object_]:
     """Principal diagnosis of each case; None where there is none.
 
-    ``cases.diagnosis`` counts first, being the principal confirmed diagnosis. Else the case's row of `labels` with role
-    ``principal`` and a status in `status`: of several, the lowest rank, then the latest, then the last row. A
-    provisional or ruled-out judgement is never taken for a confirmed one.
+    ``cases.diagnosis`` counts first, being the principal confirmed diagnosis, wherever `status` takes confirmed ones.
+    Else the case's row of `labels` with role ``principal`` and a status in `status`: of several, the lowest rank, then
+    the latest, then the last row. A provisional or ruled-out judgement is never taken for a confirmed one.
 
     Parameters
     ----------
@@ -41,9 +42,20 @@ def labels_of(
     Returns
     -------
     ndarray of object, shape (n_cases,)
+
+    Raises
+    ------
+    InputError
+        A status that no label can have.
+
+    Examples
+    --------
+    >>> labels_of(pa.table({"case_id": ["a", "b"], "diagnosis": ["flu", None]}))
+    array(['flu', None], dtype=object)
     """
+    status = _known_status(status)
     made = np.full(len(cases), None, object)
-    if "diagnosis" in cases.column_names:
+    if "diagnosis" in cases.column_names and "confirmed" in status:
         made[:] = cases["diagnosis"].cast(pa.string()).to_pylist()
     if labels is None or not len(labels) or not {"role", "status"} <= set(labels.column_names):
         return made
@@ -58,6 +70,20 @@ def labels_of(
         for i in np.flatnonzero(made == None):  # noqa: E711 - elementwise on an object array
             made[i] = by_case.get(ids[i])
     return made
+
+
+def _known_status(status: Sequence[str]) -> tuple[str, ...]:
+    status = (status,) if isinstance(status, str) else tuple(status)
+    known = TABLES["labels"].columns["status"].choices
+    for one in status:
+        if one not in known:
+            raise InputError(
+                f"a status of labels: {', '.join(known)}",
+                f"found {one!r}",
+                "use one of these",
+                near=nearest(str(one), known),
+            )
+    return status
 
 
 def _best(rows: pa.Table) -> dict[str, str]:
@@ -110,8 +136,16 @@ def pool(y: npt.NDArray[np.object_], min_cases: int = 5, rest: Rest = "other") -
     ------
     InputError
         Fewer than two diagnoses remain, or there are rare ones and `rest` is ``"error"``.
+
+    Examples
+    --------
+    >>> pool(np.array(["flu", "flu", "measles", "measles", "plague"], object), min_cases=2).diagnoses
+    ('flu', 'measles', 'OTHER')
     """
-    counts = Counter(one for one in y if one is not None)
+    if rest not in ("other", "drop", "error"):
+        near = nearest(str(rest), ("other", "drop", "error"))
+        raise InputError("rest is other, drop or error", f"found {rest!r}", "use one of the three", near=near)
+    counts = Counter(one for one in y if one is not None and one == one)  # NaN is not itself
     rare = frozenset(d for d, n in counts.items() if n < min_cases and d != OTHER)
     if rest == "error" and rare:
         raise InputError(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from types import EllipsisType, MappingProxyType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diagnosis.errors import InputError, UnknownNameError, nearest
-from diagnosis.records.as_of import At, Moment, UnknownTime, known_by
-from diagnosis.records.case import Case, Finding
-from diagnosis.records.coded import CodedFindings, code_findings
+from diagnosis.records.arrays import array_of, fixed
+from diagnosis.records.as_of import At, Moment, UnknownTime, check_moment, known_by
+from diagnosis.records.by_hand import case_of_rows, tables_of
+from diagnosis.records.case import Case
+from diagnosis.records.coded import CodedFindings, code_findings, offsets_of
+from diagnosis.records.digest import digest_of
+from diagnosis.records.indexing import Key, positions, rows_of
+from diagnosis.records.info import checked_info
 from diagnosis.records.labels import labels_of
-from diagnosis.records.loading import OnError, checked_info, load, words_of
+from diagnosis.records.loading import OnError, load, words_of
 from diagnosis.records.report import Problem, Report
 from diagnosis.records.schema import TABLES
 from diagnosis.vocabulary import Vocabulary
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Records"]
-
-_Key = int | slice | Sequence[int] | npt.NDArray[Any] | tuple[Any, EllipsisType]
 
 
 class Records:
@@ -55,6 +56,7 @@ class Records:
 
     Examples
     --------
+    >>> from diagnosis.records import Case, Finding
     >>> records = Records.from_cases([Case([Finding("cough")], diagnosis="flu", case_id="a")])
     >>> records
     <Records: 1 cases of 1 patients, 1 findings (1 codes), 1 diagnoses>
@@ -128,7 +130,7 @@ class Records:
         diagnoses: Any | None = None,
     ) -> Records:
         """Take cases made by hand; `vocabulary` and `diagnoses` are tables of format 1."""
-        tables: dict[str, Any] = _tables_of(list(cases))
+        tables: dict[str, Any] = tables_of(list(cases))
         tables |= {n: t for n, t in (("vocabulary", vocabulary), ("diagnoses", diagnoses)) if t is not None}
         return cls.from_tables(tables, info)
 
@@ -152,7 +154,7 @@ class Records:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of cases and of codes that are recorded at least once."""
-        return len(self), len(np.unique(self.coded.code))
+        return len(self), int((np.bincount(self.coded.code) > 0).sum())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -192,7 +194,7 @@ class Records:
         Parameters
         ----------
         name : str
-            A column of the format (None, NaN or NaT throughout where these records lack it), or one these records carry.
+            One of the format (None, NaN or NaT throughout where these records lack it), or one these records carry.
         """
         cases = self._tables["cases"]
         layout = TABLES["cases"].column(name)
@@ -205,25 +207,25 @@ class Records:
                     "ask for a column of the format",
                     near=nearest(name, known),
                 )
-            return _plain(pa.nulls(len(self), layout.arrow))
-        return _plain(cases[name].combine_chunks())
+            return array_of(pa.nulls(len(self), layout.arrow))
+        return array_of(cases[name].combine_chunks())
 
     @cached_property
     def case_ids(self) -> npt.NDArray[np.object_]:
         """Ids of the cases, shape (n_cases,)."""
-        return self.column("case_id")
+        return fixed(self.column("case_id"))
 
     @cached_property
     def groups(self) -> npt.NDArray[np.object_]:
         """Patient of each case, shape (n_cases,); a case without a patient id is a patient of its own."""
         patients = self.column("patient_id")
         alone = np.array([f"case:{c}" for c in self.case_ids], dtype=object)
-        return np.where(patients == None, alone, patients)  # noqa: E711 - elementwise on an object array
+        return fixed(np.where(patients == None, alone, patients))  # noqa: E711 - elementwise on an object array
 
     @cached_property
     def y(self) -> npt.NDArray[np.object_]:
         """Principal confirmed diagnosis of each case, None where there is none, shape (n_cases,)."""
-        return self.labels()
+        return fixed(self.labels())
 
     def labels(self, status: Sequence[str] = ("confirmed",)) -> npt.NDArray[np.object_]:
         """Principal diagnosis of each case under the rule of `labels_of`."""
@@ -233,32 +235,44 @@ class Records:
     def weight(self) -> npt.NDArray[np.float64]:
         """Weight of each case, 1 where none is stated, shape (n_cases,)."""
         weight = self.column("weight")
-        return np.where(np.isnan(weight), 1.0, weight)
+        return fixed(np.where(np.isnan(weight), 1.0, weight))
+
+    @cached_property
+    def _offsets(self) -> npt.NDArray[np.int64]:
+        return offsets_of(self._case, len(self))
 
     @cached_property
     def coded(self) -> CodedFindings:
         """The findings as plain arrays."""
         return code_findings(self._tables["findings"], self._case, len(self))
 
-    def __getitem__(self, key: _Key) -> Records:
-        """Take cases by position, mask or slice; repeats and any order are fine."""
-        if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]
-            key = key[0]
-        if isinstance(key, str):
-            raise InputError(
-                "index records by position, mask or slice", f"found the text {key!r}", "use .case(id) or .frame(name)"
-            )
-        rows = np.atleast_1d(np.arange(len(self))[key])
-        offsets = self.coded.offsets
-        lengths = offsets[rows + 1] - offsets[rows]
-        ends = np.cumsum(lengths)
-        within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-        picked = np.repeat(offsets[rows], lengths) + within
+    def __getitem__(self, key: Key) -> Records:
+        """Take cases by position, mask or slice; repeats and any order are fine.
+
+        Raises
+        ------
+        InputError
+            The key is text, or picks along more than one dimension.
+        IndexError
+            A position that is not there, or a mask of another length.
+        """
+        picked = positions(key, len(self))
+        rows, case = rows_of(picked, self._offsets)
         tables = dict(self._tables)
-        tables["cases"] = tables["cases"].take(pa.array(rows))
-        tables["findings"] = tables["findings"].take(pa.array(picked))
-        case = np.repeat(np.arange(len(rows), dtype=np.int32), lengths)
+        tables["cases"] = tables["cases"].take(pa.array(picked))
+        tables["findings"] = tables["findings"].take(pa.array(rows))
         return self._with(tables, case)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        raise InputError(
+            "asked for records as one array", "they are tables", "encode them: FindingEncoder().fit_transform(records)"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Workers of joblib (n_jobs=2 in cross-validation) get records through this.
+        tables = {n: t.combine_chunks() for n, t in self._tables.items()}
+        state = (tables, self._case, dict(self.info), self.vocabulary, self.report, self.moment)
+        return _rebuilt, state
 
     def as_of(self, at: At | None = None, *, unknown_time: UnknownTime = "keep", phase: str | None = None) -> Records:
         """These cases as they were known at a moment; findings known later are set aside and counted in `moment`.
@@ -273,6 +287,7 @@ class Records:
             Keep findings up to this phase of the visit, as a clock where there are no times.
         """
         if at is None and phase is None:
+            check_moment(at, unknown_time, phase)
             return self
         findings = self._tables["findings"]
         keep, moment = known_by(findings, self._tables["cases"], self._case, at, unknown_time, phase)
@@ -295,9 +310,7 @@ class Records:
                 )
             which = int(found[0])
         one = self[[which]]
-        row = one._tables["cases"].to_pylist()[0]
-        findings = one._tables["findings"].to_pylist()
-        return Case(findings=[Finding(**_known(f, Finding)) for f in findings], **_known(row, Case))
+        return case_of_rows(one._tables["cases"].to_pylist()[0], one._tables["findings"].to_pylist())
 
     def with_vocabulary(self, words: Vocabulary) -> Records:
         """The same records with more words for their codes; their own come first."""
@@ -307,68 +320,21 @@ class Records:
 
     def digest(self) -> str:
         """SHA-256 of the content: the same cases and findings in the same order give the same digest."""
-        seen = hashlib.sha256()
-        for name in sorted(self._tables):
-            table = self.arrow(name)
-            for column in sorted(table.column_names):
-                seen.update(f"{name}.{column}".encode())
-                values = table[column].combine_chunks()
-                if pa.types.is_dictionary(values.type):
-                    values = values.cast(values.type.value_type)
-                _digest_array(values, seen)
-        return seen.hexdigest()
+        return digest_of({name: self.arrow(name) for name in self._tables})
 
-    def _with(self, tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], moment: Moment | None = None) -> Records:
-        return Records(
-            tables,
-            case,
-            info=self.info,
-            vocabulary=self.vocabulary,
-            report=self.report,
-            moment=moment or self.moment,
-        )
+    def _with(
+        self, tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], moment: Moment | None = None
+    ) -> Records:
+        moment = moment or self.moment
+        return Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=self.report, moment=moment)
 
 
-def _digest_array(values: pa.Array, seen: Any) -> None:
-    """Feed an array's values, not its memory layout (offset, padding, chunks), to a hash."""
-    sink = pa.BufferOutputStream()
-    batch = pa.record_batch([pa.concat_arrays([values])], ["c"])
-    with pa.ipc.new_stream(sink, batch.schema) as out:
-        out.write_batch(batch)
-    seen.update(sink.getvalue())
-
-
-def _plain(values: pa.Array) -> npt.NDArray[Any]:
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
-        return np.asarray(pc.fill_null(values.cast(pa.float64()), float("nan")))
-    if pa.types.is_timestamp(values.type):
-        return np.asarray(values.cast(pa.timestamp("us")))
-    made = np.empty(len(values), object)
-    made[:] = values.to_pylist()
-    return made
-
-
-def _known(row: Mapping[str, Any], kind: type[Case] | type[Finding]) -> dict[str, Any]:
-    names = {f.name for f in fields(kind)} - {"findings"}
-    given = {k: v for k, v in row.items() if k in names and v is not None}
-    if given.get("differential"):
-        given["differential"] = tuple((d["diagnosis"], d["probability"]) for d in given["differential"])
-    return given
-
-
-def _tables_of(cases: Sequence[Case]) -> dict[str, dict[str, list[Any]]]:
-    """Cases by hand as columns; columns nobody fills are left out."""
-    names = [f.name for f in fields(Case) if f.name != "findings"]
-    rows = {n: [getattr(c, n) for c in cases] for n in names}
-    rows["differential"] = [
-        None if d is None else [{"diagnosis": k, "probability": p} for k, p in d] for d in rows["differential"]
-    ]
-    findings = {f.name: [getattr(f_, f.name) for c in cases for f_ in c.findings] for f in fields(Finding)}
-    findings["case_id"] = [c.case_id for c in cases for _ in c.findings]
-    keep = {"case_id", "code", "status"}
-    return {
-        "cases": {n: v for n, v in rows.items() if n in keep or any(x is not None for x in v)},
-        "findings": {n: v for n, v in findings.items() if n in keep or any(x is not None for x in v)},
-    }
+def _rebuilt(
+    tables: Mapping[str, pa.Table],
+    case: npt.NDArray[np.int32],
+    info: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    report: Report,
+    moment: Moment | None,
+) -> Records:
+    return Records(tables, case, info=info, vocabulary=vocabulary, report=report, moment=moment)

@@ -17,8 +17,8 @@ class Problem:
 
     Parameters
     ----------
-    severity : {"error", "warning"}
-        Rows with an error are refused or set aside; rows with a warning are loaded.
+    severity : {"error", "warning", "note"}
+        Rows with an error are refused or set aside; rows with a warning are loaded; a note is the account of a reader.
     kind : str
         A stable short name, such as ``unknown_status``.
     table, column : str
@@ -32,7 +32,7 @@ class Problem:
         How many rows or names; the length of `rows` where rows are named.
     """
 
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "note"]
     kind: str
     table: str
     column: str
@@ -89,11 +89,20 @@ class Report:
         By table.
     quarantine : str, optional
         The file that holds what was set aside.
+    refused : bool
+        Whether the set was refused for its errors; the counts then say which rows could be loaded.
+
+    Examples
+    --------
+    >>> print(Report(counts={"cases": TableCount(read=3, loaded=3)}))
+    cases: 3 rows read, 3 loaded, 0 set aside
+    no problems found
     """
 
     problems: tuple[Problem, ...] = ()
     counts: Mapping[str, TableCount] = field(default_factory=dict)
     quarantine: str | None = None
+    refused: bool = False
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -106,18 +115,25 @@ class Report:
         return tuple(p for p in self.problems if p.severity == "warning")
 
     @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What a reader tells about its source: how much was read, used and left out."""
+        return tuple(p for p in self.problems if p.severity == "note")
+
+    @property
     def set_aside(self) -> int:
         """Rows set aside, over all tables."""
         return sum(c.set_aside for c in self.counts.values())
 
     def __str__(self) -> str:
+        loaded, aside = ("usable", "not") if self.refused else ("loaded", "set aside")
         lines = [
-            f"{name}: {c.read:,} rows read, {c.loaded:,} loaded, {c.set_aside:,} set aside"
+            f"{name}: {c.read:,} rows read, {c.loaded:,} {loaded}, {c.set_aside:,} {aside}"
             for name, c in self.counts.items()
         ]
         lines += [str(p) for p in (*self.errors, *self.warnings)]
-        if not self.problems:
+        if not (self.errors or self.warnings):
             lines.append("no problems found")
+        lines += [str(p) for p in self.notes]
         if self.quarantine:
             lines.append(f"set aside with reasons in {self.quarantine}")
         return "\n".join(lines)

@@ -55,7 +55,8 @@ class Column:
     ----------
     name : str
     type : str
-        ``text``, ``code`` (text that repeats), ``number``, ``integer``, ``flag``, ``time``, ``choice``, ``differential``.
+        ``text``, ``code`` (text that repeats), ``number``, ``integer``, ``flag``, ``time``, ``choice`` or
+        ``differential``.
     choices : tuple of str
         What a ``choice`` may be.
     low, high : float, optional
@@ -90,13 +91,9 @@ class Column:
             "time": "an ISO 8601 time",
             "differential": "a JSON array of [diagnosis, probability]",
         }[self.type]
-        if self.low is not None or self.high is not None:
-            words += f" from {_bound(self.low)} to {_bound(self.high)}"
+        if self.low is not None:
+            words += f" from {self.low:g}" + (" upwards" if self.high is None else f" to {self.high:g}")
         return words + (", never empty" if self.required else "")
-
-
-def _bound(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +282,7 @@ _KNOWLEDGE = [
     _number("p_otherwise", 0, 1),
     *_text("source", "citation"),
 ]
-_RED_FLAGS = [Column("code", required=True), *_text("when", "says", "says_zh", "diagnosis", "source")]
+_RED_FLAGS = [*_text("code", "when", "says", "says_zh", "diagnosis", "source")]
 _SITES = [
     Column("site", required=True),
     *_text("name", "name_zh", "tier", "region"),

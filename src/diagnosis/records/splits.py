@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from diagnosis.errors import InputError, nearest
+from diagnosis.records.arrays import is_number
 
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
@@ -59,8 +63,8 @@ def split(records: Records, by: By = "patient", test_size: float | str = 0.25, s
         `test_size` names. ``time``: the latest encounters are the test side. Except by patient, the cases of patients
         who stand on the training side already leave the test side, and are counted.
     test_size : float or str
-        Share of cases (of patients' cases, of sites) to test on, above 0 and below 1; or the site or group to test on; or,
-        by time, the ISO date from which on to test.
+        Share of the cases to test on, above 0 and below 1 (whole patients, sites or groups are taken until it is
+        reached); or the patient, site or group to test on; or, by time, the ISO 8601 date from which on to test.
     seed : int
 
     Returns
@@ -88,15 +92,14 @@ def split_indices(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
     """Positions of the two sides, and how many cases are on neither."""
     if by not in _BY:
-        raise InputError(f"split by one of {', '.join(_BY)}", f"found {by!r}", "use one of these", near=nearest(by, _BY))
-    if not isinstance(test_size, str) and not 0 < test_size < 1:
+        near = nearest(str(by), _BY)
+        raise InputError(f"split by one of {', '.join(_BY)}", f"found {by!r}", "use one of these", near=near)
+    if not isinstance(test_size, str) and not (is_number(test_size) and 0 < test_size < 1):
         raise InputError("test_size as a share between 0 and 1", f"found {test_size!r}", "use for instance 0.25")
-    patients = np.unique(records.groups.astype(str), return_inverse=True)[1]
-    in_test = {"patient": _units, "site": _units, "group": _units, "time": _by_time}[by](records, by, test_size, seed)
-    if by == "patient":
-        blocked = np.zeros(len(records), bool)
-    else:
-        blocked = in_test & np.isin(patients, patients[~in_test])
+    patients = np.asarray(pa.array(records.groups, pa.string()).dictionary_encode().indices)
+    in_test = _latest(records, test_size) if by == "time" else _units(records, by, test_size, seed)
+    # By patient no patient stands on both sides anyway.
+    blocked = in_test & np.isin(patients, patients[~in_test])
     train, test = np.flatnonzero(~in_test), np.flatnonzero(in_test & ~blocked)
     if not len(train) or not len(test):
         raise InputError(
@@ -105,44 +108,51 @@ def split_indices(
             "because their patient stands on the training side)",
             "choose another share or another way to split",
         )
-    shared = np.intersect1d(patients[train], patients[test])
-    assert not len(shared), "a patient stands on both sides"
     return train, test, int(blocked.sum())
 
 
 def _units(records: Records, by: str, test_size: float | str, seed: int) -> npt.NDArray[np.bool_]:
     """Mark whole patients, sites or groups for the test side, until their cases reach the share."""
     names = records.groups if by == "patient" else records.column(by)
-    if all(n is None for n in names):
+    missing = names == None  # noqa: E711 - elementwise on an object array
+    if missing.all():
         raise InputError(f"a column `{by}` in cases to split by", "it is missing or empty", "split by patient instead")
-    names = np.array(["" if n is None else str(n) for n in names])
-    known, inverse, counts = np.unique(names, return_inverse=True, return_counts=True)
     if isinstance(test_size, str):
-        if test_size not in known:
-            raise InputError(
-                f"the {by} to test on", "no case has that name", "use one of the names", near=nearest(test_size, known)
-            )
+        if test_size not in set(names[~missing]):
+            near = nearest(test_size, sorted(set(names[~missing]))) if by == "site" else ()
+            raise InputError(f"the {by} to test on", "no case has that name", "use one of the names", near=near)
         return np.asarray(names == test_size)
+    # Cases without a site are one unit; a case without a group belongs with its patient's others.
+    kept = [(not none, str(name)) for none, name in zip(missing.tolist(), names.tolist(), strict=True)]
+    if by == "group":
+        kept = [one if one[0] else (False, str(p)) for one, p in zip(kept, records.groups.tolist(), strict=True)]
+    known = {unit: i for i, unit in enumerate(sorted(set(kept)))}
+    unit = np.array([known[one] for one in kept], np.int64)
     order = np.random.default_rng(seed).permutation(len(known))
-    reached = np.cumsum(counts[order])
+    reached = np.cumsum(np.bincount(unit, minlength=len(known))[order])
     n_units = int(np.searchsorted(reached, test_size * len(names))) + 1
-    chosen = order[: min(n_units, len(known) - 1)]
-    return np.isin(inverse, chosen)
+    return np.isin(unit, order[: min(n_units, len(known) - 1)])
 
 
-def _by_time(records: Records, by: str, test_size: float | str, seed: int) -> npt.NDArray[np.bool_]:
+def _latest(records: Records, test_size: float | str) -> npt.NDArray[np.bool_]:
     """Mark the latest encounters; those without a time stay on the training side."""
     times = records.column("time").astype("datetime64[us]")
     timed = ~np.isnat(times)
     if not timed.any():
         raise InputError("a column `time` in cases to split by", "no case has one", "split by patient instead")
     if isinstance(test_size, str):
-        try:
-            cut = np.datetime64(test_size, "us")
-        except ValueError:
-            raise InputError(
-                "the date to test from", "it is no ISO 8601 date", 'write it as "2024-06-30"'
-            ) from None
+        cut = _utc(test_size, records.info.get("timezone"))
     else:
         cut = np.sort(times[timed])[int(np.floor((1 - test_size) * timed.sum()))]
     return timed & (times >= cut)
+
+
+def _utc(text: str, zone: str | None) -> np.datetime64:
+    """A date or time as UTC; without a zone of its own it is in the records' zone."""
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
+        return np.datetime64(found.astimezone(UTC).replace(tzinfo=None), "us")
+    except (ValueError, OverflowError):
+        raise InputError("the date to test from", "it is no ISO 8601 date", 'write it as "2024-06-30"') from None

@@ -1,4 +1,4 @@
-"""Make the shipped sample again: ``python -m diagnosis.sample [FOLDER]``; without a folder the checkout's data/sample."""
+"""Make the shipped sample again: ``python -m diagnosis.sample [FOLDER]``, by default into the checkout."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from diagnosis.sample.model import Model, Quantity, group_of, sample_model
+from diagnosis.sample.model import Model, sample_model
 from diagnosis.sample.population import Encounters
 from diagnosis.sample.prior import Context
-from diagnosis.sample.tables import GROUPS, Row, band_years
+from diagnosis.sample.quantities import Quantity
+from diagnosis.sample.tables import GROUPS, Row, band_years, read_table
 
 __all__ = ["ABSENT", "PRESENT", "REPEATED", "UNCERTAIN", "UNRECORDED", "Chart", "Layout", "new_chart", "sample_layout"]
 
@@ -140,7 +141,8 @@ def complaint_group(model: Model, complaint: Ints, band: Ints) -> Ints:
 
     The group depends on the complaint and the age alone.
     """
-    letters = np.array([GROUPS.index(group_of(c)) for c in model.complaints])
+    group = {r["finding"]: r["group"] for r in read_table("groups")}
+    letters = np.array([GROUPS.index(group.get(c, GROUPS[-1])) for c in model.complaints])
     chest = np.array([c in ("breathless", "fatigue") for c in model.complaints])
     adult = band_years()[band] >= 30
     found: Ints = np.where(chest[complaint] & adult, GROUPS.index("C"), letters[complaint])

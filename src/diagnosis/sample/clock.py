@@ -1,4 +1,4 @@
-"""When things happen: what is observed when, when its result is known, when a suggestion is asked for, when the case ends.
+"""When things happen: what is observed and known when, when a suggestion is asked for, when the case ends.
 
 Nothing here depends on the illness, except how long a patient stays, and that is no feature.
 """
@@ -60,7 +60,7 @@ def draw_clock(
     for slot, row in enumerate(layout.rows):
         at = windows[row["phase"]] + again[:, layout.repeat[slot]] if row["phase"] in windows else sent
         taken[:, slot] = start + at
-        known[:, slot] = taken[:, slot] + (wait[row["panel"]] if row["panel"] in wait else 0)
+        known[:, slot] = taken[:, slot] + wait.get(row["panel"], 0)
     index = start + rng.integers(75, 200, n)
     last = np.where(recorded, known, 0).max(axis=1)
     end = np.maximum(start + (stay_days * _DAY).astype(np.int64), np.maximum(last, index) + rng.integers(10, 90, n))

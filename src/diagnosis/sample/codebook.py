@@ -72,7 +72,7 @@ def records_info(seed: int) -> dict[str, object]:
         "source": f"diagnosis.sample generator, seed {seed}",
         "licence": "CC0-1.0",
         "timezone": "Asia/Shanghai",
-        "systems": {"ICD-10": "2019", "HPO": "2025-01-16", "LOINC": "2.77", "UCUM": "2.1", "diagnosis": "1"},
+        "systems": {"ICD-10": "2019", "HPO": "2025-01-16", "LOINC": "unstated", "UCUM": "2.1", "diagnosis": "1"},
         "sampling": "enriched",
         "period": ["2022-01-01", "2023-12-31"],
     }

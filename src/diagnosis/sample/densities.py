@@ -8,7 +8,8 @@ from scipy.special import log_ndtr
 
 from diagnosis.sample.chart import REPEATED
 from diagnosis.sample.findings import CARRY
-from diagnosis.sample.model import Model, Quantity
+from diagnosis.sample.model import Model
+from diagnosis.sample.quantities import Quantity
 from diagnosis.sample.reading import Recorded
 
 __all__ = ["quantity_log_density"]
@@ -22,16 +23,27 @@ def quantity_log_density(model: Model, seen: Recorded, q: Quantity, score: Float
     rows, case = _in_order(seen, _which(model, q.key))
     if not len(rows):
         return
-    mean = _healthy(seen, q, case)[:, None] + q.shift[None, :]
-    mean += _followed(model, seen, q, case)
-    sd = np.broadcast_to(q.sd, mean.shape)
+    leader = model.quantities[_which(model, q.leader)] if q.leader else None
+    follows = leader.shift if leader and not q.from_healthy else np.zeros_like(q.shift)
+    # Many hidden states leave a value alone: compute each different effect once.
+    (shift, sd, of_leader), same = _different(np.stack([q.shift, q.sd, follows]))
+    mean = _healthy(seen, q, case)[:, None] + shift
+    if leader:
+        mean = mean + q.slope * np.nan_to_num(_distance(model, seen, leader)[case][:, None] - of_leader)
+    sd = np.broadcast_to(sd, mean.shape)
     if q.key in REPEATED:
         again = np.flatnonzero(case[1:] == case[:-1]) + 1
         before = q.scale(seen.value[rows])[again - 1]
         mean[again] += CARRY * (before[:, None] - mean[again])
         sd = sd.copy()
         sd[again] *= np.sqrt(1 - CARRY**2)
-    np.add.at(score, case, _log_density(q, seen.value[rows], seen.bound[rows], mean, sd))
+    np.add.at(score, case, _log_density(q, seen.value[rows], seen.bound[rows], mean, sd)[:, same])
+
+
+def _different(effects: Floats) -> tuple[Floats, Ints]:
+    """Different columns of an array, and which of them each column is."""
+    columns, same = np.unique(effects, axis=1, return_inverse=True)
+    return columns, same.reshape(-1)
 
 
 def _which(model: Model, key: str) -> int:
@@ -50,18 +62,13 @@ def _healthy(seen: Recorded, q: Quantity, case: Ints) -> Floats:
     return found
 
 
-def _followed(model: Model, seen: Recorded, q: Quantity, case: Ints) -> Floats | float:
-    """What the value a finding follows adds to its mean, by row and state; nothing where that one is not recorded."""
-    if not q.leader:
-        return 0.0
-    leader = model.quantities[_which(model, q.leader)]
-    rows, of_case = _in_order(seen, _which(model, q.leader))
+def _distance(model: Model, seen: Recorded, leader: Quantity) -> Floats:
+    """How far the first value of a finding others follow lies from health, by case; NaN where it is not recorded."""
+    rows, case = _in_order(seen, _which(model, leader.key))
     first = np.full(seen.n, np.nan)
-    first[of_case[::-1]] = leader.scale(seen.value[rows])[::-1]
-    distance = (first - leader.healthy[seen.context.band, seen.site])[case][:, None]
-    if not q.from_healthy:
-        distance = distance - leader.shift[None, :]
-    return q.slope * np.nan_to_num(distance)
+    first[case[::-1]] = leader.scale(seen.value[rows])[::-1]
+    distance: Floats = first - leader.healthy[seen.context.band, seen.site]
+    return distance
 
 
 def _log_density(q: Quantity, value: Floats, bound: Ints, mean: Floats, sd: Floats) -> Floats:

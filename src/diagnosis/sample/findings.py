@@ -1,12 +1,14 @@
-"""Draw what is found: yes or no, a value, a picture. What is drawn depends on the hidden state and on age, sex and site."""
+"""Draw what is found: yes or no, a value, a picture. It depends on the hidden state and on age, sex and site."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from diagnosis.sample.chart import ABSENT, PRESENT, UNCERTAIN, Chart, sample_layout
-from diagnosis.sample.model import Model, Quantity
+from diagnosis.sample.model import Model
+from diagnosis.sample.quantities import Quantity
 
 __all__ = [
     "CARRY",
@@ -121,10 +123,8 @@ def draw_course(rng: np.random.Generator, chart: Chart, model: Model, age_days: 
 
 def onset_share(model: Model) -> Floats:
     """Return the probability of each entry of `ONSETS` by subtype, shape (subtypes, onsets)."""
-    from scipy.special import ndtr
-
     edge = (_CUT[None, :] - model.onset[:, :1]) / model.onset[:, 1:]
     cumulative = np.concatenate([np.zeros((len(edge), 1)), ndtr(edge), np.ones((len(edge), 1))], axis=1)
-    share: Floats = np.diff(cumulative, axis=1) + 1e-6
-    share = share / share.sum(axis=1, keepdims=True)
-    return share
+    share = np.diff(cumulative, axis=1) + 1e-6
+    whole: Floats = share / share.sum(axis=1, keepdims=True)
+    return whole

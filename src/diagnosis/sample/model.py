@@ -9,9 +9,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from diagnosis.sample.tables import AGE_BANDS, GROUPS, SEVERITIES, Row, applicable, number, read_table
+from diagnosis.sample.quantities import Quantity, read_quantities
+from diagnosis.sample.tables import AGE_BANDS, SEVERITIES, Row, applicable, by_subtype, number, read_table
 
-__all__ = ["OTHER", "Model", "Quantity", "Step", "sample_model"]
+__all__ = ["OTHER", "Model", "Step", "sample_model"]
 
 OTHER = "OTHER"
 
@@ -19,11 +20,10 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-#: How much of an illness's shift of a measured value shows at each severity, and the step in log odds of a finding.
-SHIFT_BY_SEVERITY = np.array([0.6, 1.0, 1.5])
+#: Step in the log odds of a finding at each severity.
 STEP_BY_SEVERITY = np.array([-1.0, 0.0, 1.0])
-#: Where a share is assumed, it is that of the finding itself: how often it is then missed, and how often recorded wrongly.
-MISSED, MISTAKEN = 0.15, 0.03
+#: An assumed share is that of the finding itself: how often it is then missed, and how often recorded wrongly.
+MISSED, MISTAKEN = 0.1, 0.02
 #: Share of pictures that are read as in anybody.
 MISREAD = 0.12
 #: Share of cases that come with a vague complaint instead of one their illness is known for.
@@ -37,42 +37,6 @@ class Step:
     illness: Ints
     subtype: Ints
     severity: Ints
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Quantity:
-    """One measured finding: its scale, its healthy value, and what each hidden state does to it.
-
-    Means are on the scale of the normal distribution: the logarithm for a lognormal finding.
-    """
-
-    key: str
-    log: bool
-    healthy: Floats  # (bands, sites)
-    shift: Floats  # (states,)
-    sd: Floats  # (states,)
-    sd_healthy: float
-    unit: str
-    decimals: int
-    alt_unit: str
-    alt_factor: float
-    alt_offset: float
-    alt_decimals: int
-    lowest: float
-    highest: float
-    censored: bool
-    reference: str
-    leader: str
-    slope: float
-    from_healthy: bool
-
-    def scale(self, value: Floats) -> Floats:
-        """Return values on the scale on which they are normally distributed."""
-        return np.log(np.maximum(value, 1e-9)) if self.log else value
-
-    def unscale(self, scaled: Floats) -> Floats:
-        """Return values in the finding's own unit."""
-        return np.exp(scaled) if self.log else scaled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +106,7 @@ def sample_model() -> Model:
         share=_shares([rows[k] for k in yes_no], subtypes, states),
         volunteered=np.array([number(rows[k], "volunteered") for k in yes_no]),
         applies=applies,
-        quantities=_quantities(subtypes, states, sites),
+        quantities=read_quantities(subtypes, states.subtype, states.severity, sites),
         choices=choices,
         pictures=tuple(_pictures(k, subtypes, states) for k in choices),
         picture_names=names,
@@ -155,7 +119,7 @@ def sample_model() -> Model:
 def _states(illnesses: Sequence[Row], subtypes: Sequence[Row]) -> Step:
     at = {r["code"]: i for i, r in enumerate(illnesses)}
     subtype = np.repeat(np.arange(len(subtypes)), len(SEVERITIES))
-    illness = np.array([at[subtypes[i]["diagnosis"]] for i in subtype])
+    illness = np.repeat([at[s["diagnosis"]] for s in subtypes], len(SEVERITIES))
     return Step(illness, subtype, np.tile(np.arange(len(SEVERITIES)), len(subtypes)))
 
 
@@ -167,20 +131,10 @@ def _state_share(illnesses: Sequence[Row], subtypes: Sequence[Row], states: Step
     severity /= severity.sum(axis=1, keepdims=True)
     joint = share[:, states.subtype] * severity[states.subtype, states.severity]
     total = np.zeros((len(AGE_BANDS), len(illnesses)))
-    np.add.at(total, (slice(None), states.illness), joint)
+    np.add.at(total.T, states.illness, joint.T)
     whole = total[:, states.illness]
     result: Floats = np.divide(joint, whole, out=np.zeros_like(joint), where=whole > 0)
     return result
-
-
-def _by_subtype(table: str, subtypes: Sequence[Row]) -> dict[tuple[int, str], list[Row]]:
-    """Rows of a table by (subtype, finding); a row without subtype goes to all of its diagnosis, before the others."""
-    found: dict[tuple[int, str], list[Row]] = {}
-    for row in sorted(read_table(table), key=lambda r: r["subtype"] != ""):
-        for i, s in enumerate(subtypes):
-            if s["diagnosis"] == row["diagnosis"] and row["subtype"] in ("", s["subtype"]):
-                found.setdefault((i, row["finding"]), []).append(row)
-    return found
 
 
 def _shares(rows: Sequence[Row], subtypes: Sequence[Row], states: Step) -> Floats:
@@ -188,7 +142,7 @@ def _shares(rows: Sequence[Row], subtypes: Sequence[Row], states: Step) -> Float
     share = np.tile(otherwise, (len(subtypes), 1))
     column = {r["key"]: j for j, r in enumerate(rows)}
     test = np.array([r["panel"] != "" for r in rows])
-    for (i, key), found in _by_subtype("frequencies", subtypes).items():
+    for (i, key), found in by_subtype("frequencies", subtypes).items():
         j, p = column[key], float(found[-1]["share"])
         assumed = found[-1]["source"] == "assumed" and not test[j]
         share[i, j] = p * (1 - MISSED) + (1 - p) * MISTAKEN if assumed else p
@@ -199,72 +153,13 @@ def _shares(rows: Sequence[Row], subtypes: Sequence[Row], states: Step) -> Float
     return result
 
 
-def _quantities(subtypes: Sequence[Row], states: Step, sites: Sequence[Row]) -> tuple[Quantity, ...]:
-    units = {f["key"]: f for f in read_table("findings")}
-    shifts = _by_subtype("shifts", subtypes)
-    return tuple(_quantity(r, units[r["finding"]], subtypes, shifts, states, sites) for r in read_table("measurements"))
-
-
-def _quantity(
-    row: Row,
-    finding: Row,
-    subtypes: Sequence[Row],
-    shifts: dict[tuple[int, str], list[Row]],
-    states: Step,
-    sites: Sequence[Row],
-) -> Quantity:
-    key, log = row["finding"], row["distribution"] == "lognormal"
-    shift, sd = np.zeros(len(subtypes)), np.full(len(subtypes), float(row["sd"]))
-    for i in range(len(subtypes)):
-        for found in shifts.get((i, key), [])[-1:]:
-            shift[i] = np.log(float(found["shift"])) if log else float(found["shift"])
-            sd[i] = number(found, "sd", sd[i])
-    follows = {r["finding"]: r for r in read_table("follows")}.get(key)
-    return Quantity(
-        key=key,
-        log=log,
-        healthy=_healthy(row, sites),
-        shift=shift[states.subtype] * SHIFT_BY_SEVERITY[states.severity],
-        sd=sd[states.subtype],
-        sd_healthy=float(row["sd"]),
-        unit=finding["unit"],
-        decimals=int(row["decimals"]),
-        alt_unit=row["alt_unit"],
-        alt_factor=number(row, "alt_factor", 1.0),
-        alt_offset=number(row, "alt_offset", 0.0),
-        alt_decimals=int(number(row, "alt_decimals")),
-        lowest=float(row["lowest"]),
-        highest=float(row["highest"]),
-        censored=finding["kind"] == "laboratory",
-        reference=row["reference"],
-        leader=follows["leader"] if follows else "",
-        slope=float(follows["slope"]) if follows else 0.0,
-        from_healthy=bool(follows) and follows["leader"] == "temp" if follows else False,
-    )
-
-
-def _healthy(row: Row, sites: Sequence[Row]) -> Floats:
-    """Expected value in health by age band and site, on the normal scale."""
-    key, log = row["finding"], row["distribution"] == "lognormal"
-    by_age = {r["finding"]: r for r in read_table("normals_by_age")}.get(key)
-    typical = np.array([float(by_age[b]) if by_age else float(row["typical"]) for b in AGE_BANDS])
-    scaled = np.log(typical) if log else typical
-    offset = np.zeros(len(sites))
-    names = [s["site"] for s in sites]
-    for r in read_table("site_offsets"):
-        if r["finding"] == key:
-            offset[names.index(r["site"])] = np.log(float(r["shift"])) if log else float(r["shift"])
-    healthy: Floats = scaled[:, None] + offset[None, :]
-    return healthy
-
-
 def _pictures(key: str, subtypes: Sequence[Row], states: Step) -> Floats:
     """Probability of each picture by hidden state; what an illness does not name shares the rest as in everybody."""
     rows = [r for r in read_table("choices") if r["finding"] == key]
     names = [r["choice"] for r in rows]
     base = np.array([float(r["share_otherwise"]) for r in rows])
     share = np.tile(base / base.sum(), (len(subtypes), 1))
-    for (i, finding), found in _by_subtype("pictures", subtypes).items():
+    for (i, finding), found in by_subtype("pictures", subtypes).items():
         if finding == key:
             last = [r for r in found if r["subtype"]] or found
             named = {names.index(r["choice"]): float(r["share"]) for r in last}
@@ -293,23 +188,3 @@ def _complaints(complaints: Sequence[str], subtypes: Sequence[Row], applies: Boo
     fitted = share[None, None] * applies[:, :, None, :]
     result: Floats = fitted / fitted.sum(axis=-1, keepdims=True)
     return result
-
-
-def group_of(complaint: str) -> str:
-    """Return the letter of the group of questions a complaint leads to (a breathless adult is of the chest group)."""
-    for letter, members in _MEMBERS.items():
-        if complaint in members:
-            return letter
-    return GROUPS[-1]
-
-
-_MEMBERS = {
-    "R": ["cough", "breathless", "runny_nose", "nasal_congestion", "sore_throat", "noisy_breathing", "hoarse_voice", "wheeze_reported", "choking_onset"],
-    "F": ["fever", "muscle_pain"],
-    "S": ["rash", "itching", "hives", "face_swelling", "mouth_sores", "peeling_fingers", "red_eyes"],
-    "A": ["abdominal_pain", "vomiting", "diarrhoea", "bloody_stool", "constipation", "heartburn", "nausea"],
-    "U": ["flank_pain", "pain_on_urination", "frequent_urination", "blood_in_urine", "testicular_pain", "vaginal_bleeding"],
-    "N": ["headache", "dizziness", "vertigo", "seizure", "limb_weakness", "limb_numbness", "speech_trouble", "confusion", "loss_of_consciousness"],
-    "C": ["chest_pain", "palpitations", "haemoptysis", "leg_swelling", "syncope", "anxiety", "back_pain"],
-    "I": ["yellow_skin", "poor_feeding", "irritability", "inconsolable_crying", "intermittent_crying", "regurgitation", "apnoea_spell", "lethargy"],
-}

@@ -1,4 +1,4 @@
-"""What is asked, looked at and ordered. It depends on what is recorded already, the site and chance, never on the illness."""
+"""What is asked, looked at and ordered: that depends on what is recorded, site and chance, never on the illness."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from diagnosis.sample.findings import (
     draw_repeat,
     draw_test,
 )
-from diagnosis.sample.model import Model, Quantity
+from diagnosis.sample.model import Model
+from diagnosis.sample.quantities import Quantity
 from diagnosis.sample.tables import GROUPS, Row, applicable, number, read_table
 
 __all__ = ["ask_and_examine", "derive_signs", "follow_orders", "repeat_vitals"]
@@ -72,9 +73,7 @@ def _ask_chance(model: Model) -> npt.NDArray[np.float32]:
     rows = {f["key"]: f for f in model.findings}
     ask = np.array([[number(rows[k], f"ask_{g}") for k in model.yes_no] for g in GROUPS])
     looked = np.array([rows[k]["phase"] == "examination" for k in model.yes_no])
-    habit = np.where(
-        looked, _site_number(model, "examine")[:, None], _site_number(model, "ask")[:, None]
-    )
+    habit = np.where(looked, _site_number(model, "examine")[:, None], _site_number(model, "ask")[:, None])
     return np.minimum(ask[:, None, :] * habit[None], 0.985).astype(np.float32)
 
 

@@ -95,7 +95,8 @@ def _first_visits(rng: np.random.Generator, model: Model, n: int) -> Encounters:
     band = (rng.random(n)[:, None] > by_site[site]).sum(axis=1).clip(0, len(AGE_BANDS) - 1)
     age = EDGES[band] + rng.random(n) * (EDGES[band + 1] - EDGES[band])
     early = rng.random(n) < 0.1
-    gestation = np.round(np.where(early, rng.triangular(28, 36, 36.6, n), rng.normal(39.2, 1.1, n).clip(37, 42)), 1)
+    born = np.where(early, rng.triangular(28, 36, 36.6, n), rng.normal(39.2, 1.1, n).clip(37, 42))
+    gestation: Floats = np.round(born, 1).astype(np.float64)
     weight = 3300 + 190 * (gestation - 39.2) + rng.normal(0, 330, n)
     return _recorded(
         rng,
@@ -190,10 +191,11 @@ def _returns(rng: np.random.Generator, first: Encounters, n: int) -> Encounters:
     early = np.flatnonzero((first.start < (DAYS - 181) * _MINUTES) & (first.age_years < 94))
     rows = rng.choice(early, size=n, replace=n > len(early)) if len(early) else rng.integers(0, len(first.patient), n)
     days = rng.integers(20, 181, n)
-    age = np.where(np.isnan(first.age_days), first.age_years * _YEAR, first.age_days)[rows] + days
+    before = np.where(np.isnan(first.age_days), first.age_years * _YEAR, first.age_days)
+    age: Floats = before[rows] + days
     start = first.start[rows] + days * _MINUTES + rng.integers(-300, 300, n)
     too_old = (first.site[rows] == 0) & (age >= 18 * _YEAR - 1)
-    age = np.where(too_old, 18 * _YEAR - 2, age)
+    age = np.where(too_old, 18 * _YEAR - 2, age).astype(np.float64)
     return _recorded(
         rng,
         patient=first.patient[rows],

@@ -129,5 +129,3 @@ def _pictures(model: Model, seen: Recorded) -> Floats:
         rows = np.flatnonzero(seen.picture_of == which)
         np.add.at(found, seen.picture_case[rows], np.log(share)[:, seen.picture[rows]].T)
     return found
-
-

@@ -80,7 +80,7 @@ def sample_prior() -> Prior:
     model = sample_model()
     rows = model.illnesses
     share = np.array([float(r["share"]) for r in rows])
-    rate = _by_site(model) * _by_month(model)[:, :, :]
+    rate = _by_site(model) * _by_month(model)
     rate = rate[:, :, None, None, None, None, :]
     rate = rate * _by_age(model)[None, None, :, None, None, None, :]
     rate = rate * _by_sex(model)[None, None, None, :, None, None, :]
@@ -111,7 +111,7 @@ def _by_month(model: Model) -> Floats:
 def _by_age(model: Model) -> Floats:
     profile = np.array([[float(r[b]) for r in model.illnesses] for b in AGE_BANDS])
     possible = np.zeros_like(profile)
-    np.add.at(possible, (slice(None), model.states.illness), model.state_share)
+    np.add.at(possible.T, model.states.illness, model.state_share.T)
     return np.where(possible > 0, profile, 0.0)
 
 

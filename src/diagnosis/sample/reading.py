@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from diagnosis.sample.findings import ONSETS
 from diagnosis.sample.model import Model, sample_model
@@ -18,6 +20,7 @@ __all__ = ["Recorded", "read_recorded"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Texts = npt.NDArray[np.str_]
 
 _YEAR = 365.25
 _ZONE = np.timedelta64(8, "h")
@@ -77,11 +80,11 @@ def read_recorded(cases: pa.Table, findings: pa.Table) -> Recorded:
     model = sample_model()
     n = cases.num_rows
     site = _index(cases, "site", [s["site"] for s in model.sites])
-    case = _index(findings, "case_id", cases["case_id"].to_pylist())
+    case = _case_of(cases, findings)
     order = np.argsort(case, kind="stable")
     findings, case = findings.take(pa.array(order)), case[order]
-    keys = {f["code"]: f["key"] for f in model.findings}
-    key = np.array([keys.get(c, "") for c in _plain(findings, "code")], dtype=object)
+    known = _index(findings, "code", [f["code"] for f in model.findings])
+    key = np.array([*(f["key"] for f in model.findings), ""])[known]
     status = _index(findings, "status", list(_STATES))
     own = (_strings(findings, "phase") == "chief_complaint") & (status == 0)
     complaint, onset, how_bad = (np.full(n, -1) for _ in range(3))
@@ -117,6 +120,13 @@ def read_recorded(cases: pa.Table, findings: pa.Table) -> Recorded:
         site=site,
         time=_times(findings)[measured],
     )
+
+
+def _case_of(cases: pa.Table, findings: pa.Table) -> Ints:
+    """Position of each finding's case."""
+    ids = cases["case_id"].cast(pa.string()).combine_chunks()
+    found: Ints = pc.index_in(findings["case_id"].cast(pa.string()), ids).to_numpy().astype(np.int64)
+    return found
 
 
 def _tests(model: Model) -> Bools:
@@ -155,7 +165,8 @@ def _canonical(model: Model, findings: pa.Table, quantity: Ints, rows: Ints) -> 
     return found
 
 
-def _pictures(model: Model, key: npt.NDArray[np.object_], status: Ints, text: npt.NDArray[np.object_]) -> tuple[Ints, Ints]:
+def _pictures(model: Model, key: Texts, status: Ints, text: Texts) -> tuple[Ints, Ints]:
+    """Which finding shows a picture, and which picture; -1 where there is none."""
     which = _lookup(key, model.choices)
     picture = np.full(len(key), -1)
     for i, names in enumerate(model.picture_names):
@@ -174,28 +185,29 @@ def _times(findings: pa.Table) -> Ints:
     return findings["time"].to_numpy().astype("datetime64[us]").astype(np.int64)
 
 
-def _index(table: pa.Table, column: str, names: list[str]) -> Ints:
-    """Position of each entry among `names`, -1 where it is missing or not among them (a missing one counts as "")."""
-    found = _lookup(_strings(table, column), names)
+def _index(table: pa.Table, column: str, names: Sequence[str]) -> Ints:
+    """Position of each entry among `names`, -1 where it is not among them; a missing entry counts as ""."""
+    return _lookup(_strings(table, column), names)
+
+
+def _lookup(values: Texts, names: Sequence[str]) -> Ints:
+    at = {name: i for i, name in enumerate(names)}
+    unique, inverse = np.unique(values, return_inverse=True)
+    found: Ints = np.array([at.get(str(v), -1) for v in unique], dtype=np.int64)[inverse.reshape(-1)]
     return found
 
 
-def _lookup(values: npt.NDArray[np.object_], names: object) -> Ints:
-    at = {name: i for i, name in enumerate(names)}  # type: ignore[call-overload]
-    return np.fromiter((at.get(v, -1) for v in values), dtype=np.int64, count=len(values))
-
-
-def _strings(table: pa.Table, column: str) -> npt.NDArray[np.object_]:
+def _strings(table: pa.Table, column: str) -> Texts:
+    """One column as text, "" where it is missing."""
     if column not in table.column_names:
-        return np.full(table.num_rows, "", dtype=object)
-    return np.array([v or "" for v in _plain(table, column)], dtype=object)
-
-
-def _plain(table: pa.Table, column: str) -> list[str | None]:
-    found: list[str | None] = table[column].to_pylist()
-    return found
+        return np.full(table.num_rows, "")
+    values = table[column].cast(pa.string()).combine_chunks().dictionary_encode()
+    names = np.array([*values.dictionary.to_pylist(), ""], dtype=np.str_)
+    return names[values.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)]
 
 
 def _numbers(table: pa.Table, column: str) -> Floats:
+    if column not in table.column_names:
+        return np.full(table.num_rows, np.nan)
     found: Floats = table[column].to_numpy().astype(np.float64)
     return found

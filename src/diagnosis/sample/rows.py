@@ -113,10 +113,8 @@ def _references(model: Model) -> tuple[Floats, Floats]:
             for side, table, sign in (("low", low, -1), ("high", high, 1)):
                 if q.reference in (side, "both"):
                     edge = q.unscale(q.healthy[:, i] + sign * 1.96 * q.sd_healthy)
-                    edge = np.round(np.clip(edge, q.lowest, q.highest), q.decimals)
-                    table[:, i, slot] = (
-                        np.round(edge * q.alt_factor + q.alt_offset, q.alt_decimals) if other else edge
-                    )
+                    edge = np.round(np.clip(edge, q.lowest, q.highest), q.decimals).astype(np.float64)
+                    table[:, i, slot] = np.round(edge * q.alt_factor + q.alt_offset, q.alt_decimals) if other else edge
     return low, high
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -12,7 +13,18 @@ import numpy.typing as npt
 
 from diagnosis.errors import InputError
 
-__all__ = ["AGE_BANDS", "GROUPS", "SEVERITIES", "Row", "age_band", "applicable", "band_years", "number", "read_table"]
+__all__ = [
+    "AGE_BANDS",
+    "GROUPS",
+    "SEVERITIES",
+    "Row",
+    "age_band",
+    "applicable",
+    "band_years",
+    "by_subtype",
+    "number",
+    "read_table",
+]
 
 Row = Mapping[str, str]
 
@@ -37,8 +49,6 @@ AGE_BANDS = (
 _YEAR = 365.25
 #: First day of each band, and the day after the last.
 EDGES = np.array([0, 8, 29, 91, _YEAR, *(_YEAR * y for y in (3, 6, 12, 18, 30, 45, 60, 75, 95))])
-
-
 
 
 def age_band(age_days: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -79,8 +89,7 @@ def read_table(name: str) -> tuple[Row, ...]:
         If a frequency, shift or picture does not say where it comes from.
     """
     source = resources.files("diagnosis.sample") / "tables" / f"{name}.csv"
-    with source.open(encoding="utf-8", newline="") as stream:
-        rows = tuple(csv.DictReader(stream))
+    rows = tuple(csv.DictReader(io.StringIO(source.read_text(encoding="utf-8"))))
     for line, row in enumerate(rows, start=2):
         if "source" in row and not row["source"]:
             raise InputError(
@@ -89,3 +98,13 @@ def read_table(name: str) -> tuple[Row, ...]:
                 "Cite the publication, or write `assumed`.",
             )
     return rows
+
+
+def by_subtype(table: str, subtypes: Sequence[Row]) -> dict[tuple[int, str], list[Row]]:
+    """Rows of a table by (subtype, finding); a row without subtype goes to all of its diagnosis, before the others."""
+    found: dict[tuple[int, str], list[Row]] = {}
+    for row in sorted(read_table(table), key=lambda r: r["subtype"] != ""):
+        for i, s in enumerate(subtypes):
+            if s["diagnosis"] == row["diagnosis"] and row["subtype"] in ("", s["subtype"]):
+                found.setdefault((i, row["finding"]), []).append(row)
+    return found

@@ -1,7 +1,7 @@
 """Plant faults that a checker of records should find, and keep a ledger of every one.
 
 Four kinds: a result that became known only after the case had ended, a finding that names the diagnosis, a near-copy of
-a case under another patient, and a principal diagnosis that was written down wrongly (these the generator makes anyway).
+a case under another patient, and a principal diagnosis that was written down wrongly (by the generator itself).
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _DAY = 24 * _HOUR
 _TIMES = ("time", "known", "index_time", "end_time", "outcome_time")
 
 
-def plant_traps(tables: Mapping[str, pa.Table], illness: npt.NDArray[np.int64], seed: int) -> tuple[Tables, list[Entry]]:
+def plant_traps(
+    tables: Mapping[str, pa.Table], illness: npt.NDArray[np.int64], seed: int
+) -> tuple[Tables, list[Entry]]:
     """Plant traps in a cohort.
 
     Parameters
@@ -226,10 +228,9 @@ def _told_word(schema: pa.Schema) -> pa.Table:
 
 
 def _entries(tables: Tables, rows: pa.Table, kind: str, description: str) -> list[Entry]:
-    where: dict[tuple[str, str], int] = {}
     found = tables["findings"]
-    for i, pair in enumerate(zip(found["case_id"].to_pylist(), found["code"].to_pylist(), strict=True)):
-        where[pair] = i
+    all_pairs = zip(found["case_id"].to_pylist(), found["code"].to_pylist(), strict=True)
+    where = {pair: i for i, pair in enumerate(all_pairs)}
     pairs = zip(rows["case_id"].to_pylist(), rows["code"].to_pylist(), strict=True)
     return [
         {

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["TrainingResult", "read_source", "train"]
 
 
+_SYNTHETIC = " The patients are synthetic: not for care."
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
     """What a run made.
@@ -114,7 +117,7 @@ def train(config: Config | str | Path, overrides: Sequence[str] = ()) -> Trainin
             run_id=run.run_id if run else None,
             flow=flow,
             seconds=steps.seconds,
-            note=fitted.note,
+            note=fitted.note + (_SYNTHETIC if fitted.test.info.get("synthetic") else ""),
             test=fitted.test,
         )
         with steps("save", f"Save {config.folder}"), new_run_folder(config.folder, config.name) as folder:

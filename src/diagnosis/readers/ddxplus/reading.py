@@ -1,0 +1,137 @@
+"""`read_ddxplus`: a release of DDXPlus as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from diagnosis.errors import InputError, nearest
+from diagnosis.readers.ddxplus.account import File, errors_of, refusal, set_aside, warnings_of
+from diagnosis.readers.ddxplus.assembly import assemble
+from diagnosis.readers.ddxplus.codebook import Codebook
+from diagnosis.readers.ddxplus.files import CONDITIONS, EVIDENCES, find_sources, read_lines
+from diagnosis.readers.ddxplus.findings import Unlisted, findings_of
+from diagnosis.readers.ddxplus.json_files import read_json
+from diagnosis.readers.ddxplus.patients import Answers, read_patients
+from diagnosis.readers.ddxplus.questions import questions_of
+from diagnosis.readers.ddxplus.words import Conditions
+from diagnosis.records import Records
+from diagnosis.records.loading import OnError
+
+__all__ = ["Lang", "check_choice", "read_ddxplus"]
+
+Lang = Literal["en", "fr"]
+
+_INFO: Mapping[str, Any] = {
+    "synthetic": True,
+    "source": "DDXPlus (Fansi Tchango, Goel, Wen, Martel, Ghosn; NeurIPS 2022, Datasets and Benchmarks)",
+    "licence": "CC-BY",
+}
+
+
+def read_ddxplus(
+    path: str | Path,
+    *,
+    unlisted: Unlisted = "absent",
+    lang: Lang = "en",
+    encoding: str | None = None,
+    on_error: OnError = "raise",
+    quarantine: str | Path | None = None,
+) -> Records:
+    """Read a release of DDXPlus, French or English.
+
+    A patient is a case. Binary and categorical evidences are findings of the same code; a multi-choice evidence is one
+    finding for each option, coded ``EVIDENCE_@_OPTION``. The default answer ("nothing") is *absent*; an answer from 0
+    to 10 is a value. The initial evidence is the chief complaint (`phase` ``chief_complaint``, `elicited`
+    ``volunteered``); everything else was asked.
+
+    The generator answers every question that comes up and lists what is not the default, so what is not listed is
+    *absent*. A question whose parent is denied (where the pain is, without pain) does not come up: *unrecorded*, also
+    where the row lists the default for it. Nothing is *uncertain*.
+
+    Parameters
+    ----------
+    path : path
+        A folder with the released names (``release_train_patients``, ``release_validate_patients``,
+        ``release_test_patients``, each as ``.csv``, ``.zip`` or without an extension), all of which are read, or one
+        file of patients; ``release_evidences.json`` and ``release_conditions.json`` beside them. `group` of a case is
+        the file it stands in: ``train``, ``validate``, ``test``.
+    unlisted : {"absent", "unrecorded"}
+        What a question that came up and is not listed means.
+    lang : {"en", "fr"}
+        Language of the texts of categorical answers. Names and questions come in both.
+    encoding : str, optional
+        Of the patients, where it is not UTF-8.
+    on_error : {"raise", "quarantine"}
+        Refuse a set with bad rows, with one report of all of them; or set those rows aside and load the rest.
+    quarantine : path, optional
+        File for the rows set aside, with their reasons.
+
+    Returns
+    -------
+    Records
+        With the reference lists in `differential`, ICD-10 codes and severity in `diagnoses` (under 3, what the authors
+        call severe, is `must_not_miss`), and the hierarchy of questions in `vocabulary`.
+
+    Raises
+    ------
+    InputError
+        A file is missing or cannot be read at all.
+    RecordsError
+        Bad rows, with ``on_error="raise"``.
+    """
+    check_choice("unlisted", unlisted, ("absent", "unrecorded"))
+    check_choice("lang", lang, ("en", "fr"))
+    check_choice("on_error", on_error, ("raise", "quarantine"))
+    sources, folder = find_sources(path)
+    book = Codebook.of(questions_of(read_json(folder / EVIDENCES, "evidences")))
+    conditions = Conditions.of(read_json(folder / CONDITIONS, "conditions"))
+    files = []
+    for source in sources:
+        lines = read_lines(source, encoding)
+        patients = read_patients(lines, book, conditions.codes)
+        files.append(File(source.name, source.path.name.removesuffix(source.path.suffix), lines, patients))
+    errors = [problem for file in files for problem in errors_of(file)]
+    if errors and on_error == "raise":
+        raise refusal(errors, files)
+    found = findings_of(_joined([f.patients.answers for f in files]), book, unlisted, lang)
+    return assemble(
+        pa.concat_tables([_cases(file) for file in files]),
+        found,
+        book,
+        conditions,
+        _INFO,
+        problems=(*errors, *warnings_of(files, found)),
+        read=sum(file.count.read for file in files),
+        quarantine=set_aside(files, quarantine) if errors and quarantine is not None else None,
+    )
+
+
+def check_choice(name: str, given: object, allowed: Sequence[str]) -> None:
+    """Refuse what is not one of the allowed words."""
+    if given not in allowed:
+        near = nearest(given, allowed) if isinstance(given, str) else ()
+        raise InputError(f"{name} is one of {', '.join(allowed)}", f"found {given!r}", "use one of these", near=near)
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    starts = np.cumsum([0, *(part.n for part in parts)])
+    return Answers(
+        int(starts[-1]),
+        np.concatenate([part.case + np.int32(start) for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.token for part in parts]),
+        np.concatenate([part.initial for part in parts]),
+    )
+
+
+def _cases(file: File) -> pa.Table:
+    numbers = pa.array(file.numbers(file.patients.kept)).cast(pa.string())
+    name = pa.scalar(file.name)
+    ids = pc.binary_join_element_wise(name, numbers, "-")
+    group = pa.array([file.name] * len(numbers), pa.string())
+    return pa.table({"case_id": ids, "group": group, **file.patients.cases})

@@ -1,0 +1,280 @@
+"""Observation -> rows of findings: one for its own value and one for each component."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from diagnosis.readers.fhir.account import Fate
+from diagnosis.readers.fhir.answers import answer_of, interpretation_of, missing_of
+from diagnosis.readers.fhir.references import References
+from diagnosis.readers.fhir.rows import Rows
+from diagnosis.readers.fhir.terms import Terms, word_of
+from diagnosis.readers.fhir.times import Clock
+from diagnosis.readers.fhir.versions import refuse_other_versions
+
+__all__ = ["FINDING_LAYOUT", "LONGEST_TEXT", "Observations"]
+
+_CODED = pa.dictionary(pa.int32(), pa.string())
+#: Rows of findings before they are given to cases: whose, when, and the columns of the format.
+FINDING_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
+    {
+        "resource": pa.int64(),
+        "patient": pa.int64(),
+        "encounter": pa.int64(),
+        "first": pa.int64(),  # the observed instant, or the first and the last of the day that was written
+        "last": pa.int64(),
+        "known": pa.int64(),
+        "code": _CODED,
+        "status": _CODED,
+        "value": pa.float64(),
+        "comparator": _CODED,
+        "unit": _CODED,
+        "text": _CODED,
+        "phase": _CODED,
+        "body_site": _CODED,
+        "ref_low": pa.float64(),
+        "ref_high": pa.float64(),
+        "interpretation": _CODED,
+    }
+)
+#: A longer text is a narrative and no category; it is not kept.
+LONGEST_TEXT = 120
+
+_STATUS = {
+    "final": None,
+    "preliminary": None,
+    "amended": None,
+    "corrected": None,
+    "unknown": None,
+    "entered-in-error": Fate.IN_ERROR,
+    "cancelled": Fate.CANCELLED,
+    "registered": Fate.NO_RESULT_YET,
+}
+_CORRECTIONS = ("amended", "corrected", "entered-in-error")
+# Category -> phase of the visit, kind of the vocabulary.
+_CATEGORIES = {
+    "vital-signs": ("examination", "vital"),
+    "vital-sign": ("examination", "vital"),
+    "exam": ("examination", "sign"),
+    "laboratory": ("laboratory", "laboratory"),
+    "imaging": ("imaging", "imaging"),
+    "procedure": ("bedside", None),
+    "social-history": ("history", "social"),
+    "survey": ("history", None),
+}
+_NEITHER: tuple[str | None, str | None] = (None, None)
+_COMPARATORS = (None, "<", "<=", ">=", ">")
+_UCUM = "http://unitsofmeasure.org"
+
+#: status, value, comparator, unit, text, interpretation
+Reading = tuple[str, float | None, str | None, str | None, str | None, str | None]
+_ASSERTED: Reading = ("present", None, None, None, None, None)
+
+
+class Observations:
+    """Reads Observations into `rows`.
+
+    Attributes
+    ----------
+    rows : Rows
+        Of `FINDING_LAYOUT`.
+    not_read : Counter
+        Values that were not read, by their FHIR name.
+    """
+
+    def __init__(self, terms: Terms, clock: Clock, patients: References, encounters: References) -> None:
+        self.rows = Rows(FINDING_LAYOUT)
+        self.not_read: Counter[str] = Counter()
+        self._described: set[tuple[str, str | None]] = set()
+        self._terms = terms
+        self._clock = clock
+        self._patients = patients
+        self._encounters = encounters
+
+    def take(self, resource: Mapping[str, Any], number: int, _: int, __: str) -> tuple[Fate, int]:
+        """Read one; returns its fate, and 1 when it corrects what was said before.
+
+        Raises
+        ------
+        AttributeError, KeyError, TypeError, ValueError
+            It is not built as R4 says.
+        """
+        refuse_other_versions("Observation", resource)
+        status = resource["status"]
+        left_out = _STATUS[status]
+        correction = int(status in _CORRECTIONS)
+        if left_out is not None:
+            return left_out, correction
+        subject = resource.get("subject")
+        patient = self._patients(subject)
+        if "focus" in resource or (subject is not None and not patient and "reference" in subject):
+            return Fate.SOMEBODY_ELSE, correction
+        categories, site = resource.get("category"), resource.get("bodySite")
+        about = (*(_NEITHER if categories is None else _category(categories)), None if site is None else word_of(site))
+        head = (number, patient, self._encounters(resource.get("encounter")), *self._when(resource))
+        fate = self._row(resource, head, about)
+        components = resource.get("component")
+        if components:
+            fate = _together([fate, *(self._row(one, head, about) for one in components)])
+        return fate, correction
+
+    def _row(self, one: Mapping[str, Any], head: tuple[int | None, ...], about: tuple[str | None, ...]) -> Fate:
+        """Read the value of an Observation or a component; `about` is phase, kind and body site."""
+        said = one.get("interpretation")
+        read = self._read(one, said if said is None else interpretation_of(said))
+        if isinstance(read, Fate):
+            return read
+        concept = one["code"]
+        if read[4] is not None and _is_assertion(concept):
+            concept = one["valueCodeableConcept"]
+            read = _ASSERTED
+        code = self._terms.code(concept)
+        phase, kind, site = about
+        if (code, phase) not in self._described:
+            self._described.add((code, phase))
+            self._terms.describe(code, phase=phase, kind=kind)
+        ranges = one.get("referenceRange")
+        low, high = (None, None) if ranges is None else _range(ranges, one)
+        state, value, comparator, unit, text, interpretation = read
+        self.rows.add((*head, code, state, value, comparator, unit, text, phase, site, low, high, interpretation))
+        return Fate.USED
+
+    def _read(self, one: Mapping[str, Any], said: str | None) -> Reading | Fate:
+        quantity = one.get("valueQuantity")
+        if quantity is not None:
+            value = quantity.get("value")
+            if value is not None:
+                comparator = quantity.get("comparator")
+                if comparator not in _COMPARATORS:
+                    raise ValueError("a comparator that R4 does not have")
+                return ("present", _number(value), comparator, _unit(quantity), None, said)
+        if "valueCodeableConcept" in one:
+            return _concept(one["valueCodeableConcept"], said)
+        if "valueBoolean" in one:
+            yes = one["valueBoolean"]
+            if not isinstance(yes, bool):
+                raise TypeError("valueBoolean is true or false")
+            return ("present" if yes else "absent", None, None, None, None, said)
+        if "valueInteger" in one:
+            return ("present", _number(one["valueInteger"]), None, None, None, said)
+        if "valueString" in one:
+            return self._string(one["valueString"], said)
+        return self._without_value(one, said)
+
+    def _string(self, text: Any, said: str | None) -> Reading | Fate:
+        text = " ".join(text.split())
+        if not text:
+            return Fate.NO_VALUE
+        if len(text) > LONGEST_TEXT:
+            self.not_read[f"valueString of more than {LONGEST_TEXT} characters"] += 1
+            return Fate.OTHER_VALUE
+        return ("absent" if said == "NEG" else "present", None, None, None, text, said)
+
+    def _without_value(self, one: Mapping[str, Any], said: str | None) -> Reading | Fate:
+        reason = one.get("dataAbsentReason")
+        if reason is not None:
+            meant = missing_of(reason)
+            return meant if isinstance(meant, Fate) else (meant, None, None, None, None, None)
+        for name in one:
+            if name.startswith("value"):
+                self.not_read[name if name in _OTHER_VALUES else "value[x]"] += 1
+                return Fate.OTHER_VALUE
+        if said in ("POS", "NEG"):
+            return ("present" if said == "POS" else "absent", None, None, None, None, said)
+        return Fate.NO_VALUE
+
+    def _when(self, resource: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+        """When it was observed (first and last moment that may be meant), and when it was known."""
+        clock = self._clock
+        issued = clock(resource.get("issued"))
+        known = issued[1] if issued else None
+        text = resource.get("effectiveDateTime")
+        if text is not None:
+            seen = clock(text)
+        elif "effectivePeriod" in resource:
+            span = resource["effectivePeriod"]
+            start, end = clock(span.get("start")), clock(span.get("end"))
+            seen = start or end
+            if start and end:
+                seen = start[0], end[1]
+        else:
+            seen = clock(resource.get("effectiveInstant"))
+        return (seen[0], seen[1], known) if seen else (None, None, known)
+
+
+_OTHER_VALUES = ("valueRange", "valueRatio", "valueSampledData", "valueTime", "valueDateTime", "valuePeriod")
+
+
+def _number(value: Any) -> float:
+    if type(value) is float:
+        if not isfinite(value):
+            raise ValueError("a number too large to hold")
+        return value
+    if type(value) is int:
+        return float(value)
+    raise TypeError("a number")
+
+
+def _unit(quantity: Mapping[str, Any]) -> str | None:
+    """The unit's code, else its text; UCUM's unit one is `1`."""
+    unit = quantity.get("code") or quantity.get("unit")
+    if unit is not None and type(unit) is not str:
+        raise TypeError("a unit is text")
+    return unit.strip() or None if unit else None
+
+
+def _concept(concept: Mapping[str, Any], said: str | None) -> Reading | Fate:
+    meant = answer_of(concept)
+    if isinstance(meant, Fate):
+        return meant
+    if meant is not None:
+        state, interpretation = meant
+        return (state, None, None, None, None, interpretation or (said if state != "uncertain" else None))
+    text = word_of(concept)
+    if text is None:
+        return Fate.NO_VALUE
+    return ("absent" if said == "NEG" else "present", None, None, None, text[:LONGEST_TEXT], said)
+
+
+def _is_assertion(concept: Mapping[str, Any]) -> bool:
+    """Whether the code says only "this is so" and the value says what: HL7's ASSERTION pattern."""
+    return any(c.get("code") == "ASSERTION" for c in concept.get("coding") or ())
+
+
+def _category(categories: Any) -> tuple[str | None, str | None]:
+    for category in categories:
+        for coding in category.get("coding") or ():
+            found = _CATEGORIES.get(coding.get("code"))
+            if found is not None:
+                return found
+    return _NEITHER
+
+
+def _range(ranges: Any, one: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The normal range in the value's own unit; none where there are several, for it would have to be guessed."""
+    normal = [
+        r for r in ranges if "type" not in r or any(c.get("code") == "normal" for c in r["type"].get("coding") or ())
+    ]
+    quantity = one.get("valueQuantity")
+    if len(normal) != 1 or quantity is None:
+        return None, None
+    unit = _unit(quantity)
+    ends = []
+    for name in ("low", "high"):
+        end = normal[0].get(name)
+        fits = end is not None and end.get("value") is not None and _unit(end) in (unit, None)
+        ends.append(_number(end["value"]) if fits else None)
+    return ends[0], ends[1]
+
+
+def _together(fates: list[Fate]) -> Fate:
+    """One fate for the resource: used when any of its rows is; else the most telling of the reasons."""
+    if Fate.USED in fates:
+        return Fate.USED
+    return next((f for f in fates if f is not Fate.NO_VALUE), Fate.NO_VALUE)

@@ -1,0 +1,45 @@
+"""Arrow columns as numpy arrays."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["among", "array_of", "fixed", "is_number"]
+
+
+def array_of(values: pa.Array) -> npt.NDArray[Any]:
+    """Text as objects with None, numbers as float64 with NaN, times as datetime64[us] (UTC) with NaT."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
+        return np.array(pc.fill_null(values.cast(pa.float64(), safe=False), float("nan")))
+    if pa.types.is_timestamp(values.type):
+        return np.array(values.cast(pa.timestamp("us"), safe=False))
+    made = np.empty(len(values), object)
+    made[:] = values.to_pylist()
+    return made
+
+
+def among(values: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell which integers are among `wanted`, by sorting those once: `np.isin` takes ten times as long for millions."""
+    if not len(wanted):
+        return np.zeros(len(values), bool)
+    wanted = np.sort(wanted)
+    return wanted[np.minimum(np.searchsorted(wanted, values), len(wanted) - 1)] == values
+
+
+def fixed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array made read-only, because every caller gets the same one."""
+    values.setflags(write=False)
+    return values
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a real number, of Python or of numpy, and not a truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -1,0 +1,64 @@
+"""Which cases a key picks, and which rows of findings go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.errors import InputError
+
+__all__ = ["Key", "positions", "rows_of"]
+
+Key = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[Any] | tuple[Any, EllipsisType | slice]
+
+_Ints = npt.NDArray[np.int64]
+
+
+def positions(key: Key, n: int) -> _Ints:
+    """Positions of the cases that a key picks, as numpy indexing understands it.
+
+    Parameters
+    ----------
+    key : int, slice, ints, mask, or one of these with ``...`` or ``:`` behind it
+    n : int
+        How many cases there are.
+    """
+    if isinstance(key, tuple):  # scikit-learn asks for X[rows, ...]
+        if len(key) != 2 or not (key[1] is Ellipsis or key[1] == slice(None)):
+            raise _refused("found a tuple")
+        key = key[0]
+    if isinstance(key, str) or key is None or key is Ellipsis:
+        raise _refused(f"found {type(key).__name__}")
+    index: Any = key if isinstance(key, slice) else np.asarray(key)
+    if not isinstance(index, slice) and not index.size:
+        index = index.astype(np.int64) if index.dtype != bool else index
+    picked = np.atleast_1d(np.arange(n)[index])
+    if picked.ndim != 1:
+        raise _refused(f"found {picked.ndim} dimensions")
+    return np.asarray(picked, np.int64)
+
+
+def _refused(found: str) -> InputError:
+    return InputError(
+        "index records by position, mask or slice", found, "use records[rows], .case(id), .column(name) or .frame(name)"
+    )
+
+
+def rows_of(picked: _Ints, offsets: _Ints) -> tuple[_Ints, npt.NDArray[np.int32]]:
+    """Rows of the findings of the cases picked, and each row's new case.
+
+    Parameters
+    ----------
+    picked : ndarray of int64, shape (n_picked,)
+    offsets : ndarray of int64, shape (n_cases + 1,)
+        Case ``i`` holds rows ``offsets[i]:offsets[i + 1]``.
+    """
+    starts = offsets[picked]
+    lengths = offsets[picked + 1] - starts
+    before = np.cumsum(lengths) - lengths
+    rows = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    return rows, np.repeat(np.arange(len(picked), dtype=np.int32), lengths)

@@ -12,6 +12,8 @@ SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_in
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c "$(SUPPORTED)" >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Python compiles a module when it is first imported; compiling all of them here takes a minute.
+INSTALL := $(PIP) install --no-compile --constraint $(LOCK) --editable .
 
 # Two workers on two cores: one thread each, and an OpenMP that waits without spinning.
 export OMP_NUM_THREADS := 1
@@ -80,10 +82,10 @@ $(VENV)/pip.stamp:
 
 $(VENV)/runtime.stamp: pyproject.toml $(LOCK) | $(VENV)/pip.stamp
 	@echo "Installing diagnosis and what it runs on (first time: a few minutes)"
-	@$(PIP) install --constraint $(LOCK) --editable .
+	@$(INSTALL)
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml $(LOCK) | $(VENV)/pip.stamp
 	@echo "Installing diagnosis and what its tests use (first time: a few minutes)"
-	@$(PIP) install --constraint $(LOCK) --editable . --group dev
+	@$(INSTALL) --group dev
 	@touch $(VENV)/runtime.stamp $@

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import strategies as st
+
 from diagnosis.records import TABLES, Records
 from diagnosis.records.schema import Column
-from hypothesis import strategies as st
 
 # Codes that have gone wrong somewhere: Chinese, full-width, JSON characters, a separator, what looks like a number,
 # a missing value, a subject or a part of the context.
@@ -198,7 +199,7 @@ def typed_table(name: str, columns: dict[str, list[Any]]) -> pa.Table:
 
 
 def _without_contradictions(findings: dict[str, list[Any]]) -> None:
-    """Make uncertain what says the opposite of an earlier row at the same instant, and take values off all but present."""
+    """Make uncertain what says the opposite of an earlier row at the same instant; values stay with *present* alone."""
     n = len(findings["status"])
     blank: list[Any] = [None] * n
     keys = [findings["case_id"], findings["code"], [s or "patient" for s in findings.get("subject", blank)]]

@@ -32,7 +32,7 @@ def test_contributions_are_bitwise_those_of_the_whole_booster(cohort, k):
 
 
 # shap 0.51 colours its maps at import in a way matplotlib will drop; github.com/shap/shap, plots/colors/_colors.py.
-@pytest.mark.filterwarnings("ignore:The set_(bad|over|under) function will be deprecated:PendingDeprecationWarning:shap")
+@pytest.mark.filterwarnings("ignore:The set_(bad|over|under) function will be:PendingDeprecationWarning:shap")
 def test_contributions_are_those_of_tree_explainer(cohort):
     import shap
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.strategies import ODD_TEXTS, typed_table, whole_records
+
 from diagnosis.readers import read_records, write_records
 from diagnosis.records import TABLES, Records
 from diagnosis.records.schema import Column
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-
-from tests.strategies import ODD_TEXTS, typed_table, whole_records
 
 FORMS = ("csv", "parquet")
 

@@ -24,7 +24,7 @@ class Line:
     ----------
     code : str or None
         Code of the finding (``subject/CODE`` for another subject than the patient), ``age`` or ``sex`` with state
-        ``context``, None for `unrecorded`: all that has no row in this case, in one line.
+        ``context``, None for `unrecorded`: all that this case does not record, in one line.
     state : {"present", "absent", "uncertain", "unrecorded", "context"}
     contribution : float
         Added to the score, in nats. Alone it has no sign that means anything; see `relative`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +67,8 @@ def explain_case(
     log_p = log_softmax(scores)
     by_key = beta * sum_by_key(parts.phi[0], encoder.lineage_)
     recorded = _recorded(case, encoder.lineage_)
-    contributions = _lines_matrix(by_key, encoder.lineage_, [r.key for r in recorded])
+    context = _known_context(case, encoder.lineage_)
+    contributions = _lines_matrix(by_key, [r.key for r in recorded], list(context))
     relative = relative_to_list(contributions, log_p[shown])
     keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
     names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
@@ -79,7 +80,7 @@ def explain_case(
             log_probability=float(log_p[shown[i]]),
             score=float(scores[shown[i]]),
             base=float(beta * parts.base[0, i]),
-            lines=_lines(recorded, encoder.lineage_, case, contributions[i], relative[i]),
+            lines=_lines(recorded, context, contributions[i], relative[i]),
         )
         for i in keep
     )
@@ -138,28 +139,14 @@ def _iso(moment: Any) -> str | None:
     return None if moment is None else str(moment.isoformat())
 
 
-def _lines_matrix(by_key: FloatArray, lineage: Lineage, recorded: list[int]) -> FloatArray:
-    """Columns: one a recorded finding, one a part of the context, the last one everything not recorded."""
-    context = np.flatnonzero(lineage.context)
-    rest = np.setdiff1d(np.arange(len(lineage.keys)), [*recorded, *context])
-    unrecorded = by_key[:, rest].sum(axis=1, keepdims=True)
-    return np.hstack([by_key[:, recorded], by_key[:, context], unrecorded])
-
-
-def _lines(
-    recorded: list[_Recorded], lineage: Lineage, case: Records, contributions: FloatArray, relative: FloatArray
-) -> tuple[Line, ...]:
-    findings = [
-        Line(code=r.code, state=r.state, contribution=float(c), relative=float(d), **r.fields)  # type: ignore[arg-type]
-        for r, c, d in zip(recorded, contributions, relative, strict=False)
-    ]
-    n = len(recorded)
-    parts = [
-        Line(str(key), "context", float(c), float(d), **_context_value(str(key), case))
-        for key, c, d in zip(lineage.keys[lineage.context], contributions[n:-1], relative[n:-1], strict=True)
-    ]
-    strongest = sorted(findings, key=lambda line: (-abs(line.relative), line.code or ""))
-    return (*strongest, *parts, Line(None, "unrecorded", float(contributions[-1]), float(relative[-1])))
+def _known_context(case: Records, lineage: Lineage) -> dict[int, Line]:
+    """The parts of the context this case states, by key; what it does not state counts as not recorded."""
+    known = {}
+    for key in np.flatnonzero(lineage.context):
+        part = str(lineage.keys[key])
+        if value := _context_value(part, case):
+            known[int(key)] = Line(part, "context", 0.0, 0.0, **value)
+    return known
 
 
 def _context_value(part: str, case: Records) -> dict[str, Any]:
@@ -169,4 +156,27 @@ def _context_value(part: str, case: Records) -> dict[str, Any]:
             return {"value": float(days), "unit": "d"}
         return {"value": float(years), "unit": "a"} if np.isfinite(years) else {}
     text = case.column(part)[0]
-    return {"text": None if text is None else str(text)}
+    return {} if text in (None, "unknown") else {"text": str(text)}
+
+
+def _lines_matrix(by_key: FloatArray, recorded: list[int], context: list[int]) -> FloatArray:
+    """Columns: one a recorded finding, one a known part of the context, the last one everything not recorded."""
+    rest = np.setdiff1d(np.arange(by_key.shape[1]), [*recorded, *context])
+    unrecorded = by_key[:, rest].sum(axis=1, keepdims=True)
+    return np.hstack([by_key[:, recorded], by_key[:, context], unrecorded])
+
+
+def _lines(
+    recorded: list[_Recorded], context: dict[int, Line], contributions: FloatArray, relative: FloatArray
+) -> tuple[Line, ...]:
+    n = len(recorded)
+    findings = [
+        Line(code=r.code, state=r.state, contribution=float(c), relative=float(d), **r.fields)  # type: ignore[arg-type]
+        for r, c, d in zip(recorded, contributions[:n], relative[:n], strict=True)
+    ]
+    parts = [
+        replace(line, contribution=float(c), relative=float(d))
+        for line, c, d in zip(context.values(), contributions[n:-1], relative[n:-1], strict=True)
+    ]
+    strongest = sorted(findings, key=lambda line: (-abs(line.relative), line.code or ""))
+    return (*strongest, *parts, Line(None, "unrecorded", float(contributions[-1]), float(relative[-1])))

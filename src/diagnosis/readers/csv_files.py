@@ -52,6 +52,8 @@ def read_csv(path: Path, encoding: str | None) -> CsvTable:
         with path.open("rb") as raw:
             head = raw.read(_SAMPLE)
         encoding = _encoding(head, encoding)
+        if encoding == "utf8":
+            _check_utf8(path)
         names = _header(path, encoding)
         read = _read(path, encoding, names)
         if read.table.column_names != names:  # Arrow and Python differ on odd quotes in a header
@@ -72,6 +74,15 @@ def _encoding(head: bytes, encoding: str | None) -> str:
             "the encoding of the text files", f"{encoding!r} is no encoding of text", 'use for instance "gb18030"'
         ) from None
     return "utf8" if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii") else encoding
+
+
+def _check_utf8(path: Path) -> None:
+    """Decode the whole file once: Arrow drops a broken line without a word where it cannot decode it."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as raw:
+        while chunk := raw.read(_SAMPLE):
+            decoder.decode(chunk)
+    decoder.decode(b"", final=True)
 
 
 def _header(path: Path, encoding: str) -> list[str]:

@@ -41,7 +41,8 @@ def _feed(array: pa.Array, seen: Any) -> None:
         return _feed(array.cast(kind.value_type), seen)
     if pa.types.is_large_string(kind) or kind == pa.string_view():
         return _feed(array.cast(pa.string()), seen)
-    seen.update(f"{kind}\x00".encode())
+    # The name of a list's items is the business of the file format.
+    seen.update(b"list\x00" if pa.types.is_list(kind) else f"{kind}\x00".encode())
     if pa.types.is_null(kind):
         return None
     seen.update(np.packbits(np.asarray(array.is_valid())) if array.null_count else b"\x01")

@@ -119,7 +119,10 @@ def _missing_columns(there: list[str], layout: TableFormat) -> list[Problem]:
         for column in layout.columns.values()
         if column.required and column.name not in there
     ]
-    # Without its required columns the first line may be no header at all, but somebody's data.
-    twins = sorted({c for c in there if there.count(c) > 1 and (not found or c in layout.columns)})
-    says = "the column stands more than once"
-    return found + [Problem("error", "duplicate_column", layout.name, twin, says) for twin in twins]
+    for twin in sorted({c for c in there if there.count(c) > 1}):
+        # What the format does not know may be no name at all, but somebody's data where a line end was lost.
+        name = twin if layout.column(twin) else ""
+        places = ", ".join(str(i + 1) for i, c in enumerate(there) if c == twin)
+        says = f"the column stands more than once, as number {places}"
+        found.append(Problem("error", "duplicate_column", layout.name, name, says))
+    return found

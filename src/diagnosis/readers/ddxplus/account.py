@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +84,8 @@ def warnings_of(files: Sequence[File], found: Findings) -> list[Problem]:
         says = f"{n:,} cases answer a question whose parent they do not list; the parent is left unrecorded"
         made.append(Problem("warning", "answer_without_parent", "findings", "code", says, count=n))
     if found.not_asked:
-        says = f"{found.not_asked:,} answers \"nothing\" to questions whose parent is denied are left unrecorded"
-        made.append(Problem("warning", "not_asked", "findings", "code", says, count=found.not_asked))
+        says = f'{found.not_asked:,} answers "nothing" to questions whose parent is denied are left unrecorded'
+        made.append(Problem("note", "not_asked", "findings", "code", says, count=found.not_asked))
     return made
 
 
@@ -118,7 +119,7 @@ def set_aside(files: Sequence[File], path: str | Path) -> str:
 
 
 def _problem(
-    severity: str,
+    severity: Literal["error", "warning"],
     kind: str,
     file: File,
     column: str,
@@ -127,5 +128,4 @@ def _problem(
     near: tuple[str, ...] = (),
 ) -> Problem:
     numbers = tuple(rows.tolist())
-    made = "error" if severity == "error" else "warning"
-    return Problem(made, kind, file.label, column, says, numbers, near, len(numbers))
+    return Problem(severity, kind, file.label, column, says, numbers, near, len(numbers))

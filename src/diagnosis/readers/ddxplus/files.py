@@ -28,6 +28,8 @@ _LONGEST_LINE = 1 << 17
 _MOST_EXPANSION = 100
 # Below this no expansion is suspicious.
 _HARMLESS = 64 << 20
+# What a damaged, encrypted or foreign file makes of reading it.
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,15 @@ def read_lines(source: Source, encoding: str | None) -> PatientLines:
             return _split(_lines(text), source)
     except LookupError:
         raise InputError("the encoding of the patients", f"{encoding!r} is no encoding", "name another") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, UnicodeError) as error:
+    except (
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        UnicodeError,
+    ) as error:
         kind = type(error).__name__
         raise InputError(
             f"{source.path} as a whole file of patients",
@@ -185,31 +195,48 @@ def _lines(text: io.TextIOWrapper) -> Iterator[tuple[str, bool]]:
 
 def _split(lines: Iterator[tuple[str, bool]], source: Source) -> PatientLines:
     header, _ = next(lines, ("", False))
-    names = [name.strip() for name in _fields(header) or []]
+    names = [name.strip() for name in _fields([header])[0] or []]
     _check_header(names, source)
-    good: list[list[str]] = []
-    broken: list[tuple[int, str]] = []
-    number = 0
-    for line, cut in lines:
-        if not line.strip():
-            continue
-        number += 1
-        fields = None if cut else _fields(line)
-        if fields is None or len(fields) != len(names):
-            broken.append((number, line.rstrip("\r\n")))
-        else:
-            good.append(fields)
-    columns = {name: [row[names.index(name)] for row in good] for name in COLUMNS}
-    return PatientLines(columns, tuple(broken), tuple(n for n in names if n not in COLUMNS))
+    rows = [line for line in lines if line[0].strip()]
+    whole = [not cut and _is_text(line) for line, cut in rows]
+    fields = iter(_fields([line for (line, _), fine in zip(rows, whole, strict=True) if fine]))
+    split = [next(fields) if fine else None for fine in whole]
+    good = [row for row in split if row is not None and len(row) == len(names)]
+    broken = tuple(
+        (number, line.rstrip("\r\n"))
+        for number, ((line, _), row) in enumerate(zip(rows, split, strict=True), 1)
+        if row is None or len(row) != len(names)
+    )
+    columns = {name: [row[place] for row in good] for name, place in ((c, names.index(c)) for c in COLUMNS)}
+    return PatientLines(columns, broken, tuple(n for n in names if n not in COLUMNS))
 
 
-def _fields(line: str) -> list[str] | None:
-    """The fields of one line; None where a quote is never closed or there are bytes that are no text."""
+def _is_text(line: str) -> bool:
+    """Whether all its bytes were of the encoding."""
+    if line.isascii():
+        return True
     try:
-        if not line.isascii():
-            line.encode()
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _fields(lines: Sequence[str]) -> list[list[str] | None]:
+    """The fields of each line; None where a quote is not closed, which must not swallow the lines that follow."""
+    try:
+        rows: list[list[str] | None] = list(csv.reader(lines, strict=True))
+        if len(rows) == len(lines):
+            return rows
+    except csv.Error:
+        pass
+    return [_fields_of(line) for line in lines]
+
+
+def _fields_of(line: str) -> list[str] | None:
+    try:
         return next(csv.reader((line,), strict=True), [])
-    except (csv.Error, UnicodeEncodeError):
+    except csv.Error:
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from diagnosis.readers.ddxplus.codebook import ABSENT, PRESENT, Codebook
+from diagnosis.readers.ddxplus.codebook import PRESENT, Codebook
 from diagnosis.readers.ddxplus.patients import Answers
 from diagnosis.records.schema import STATES
 
@@ -18,9 +19,10 @@ __all__ = ["Findings", "Unlisted", "findings_of"]
 Unlisted = Literal["absent", "unrecorded"]
 
 # Patients at a time: their states fill a few megabytes, which stay in the processor's cache.
-_BATCH = 4096
+_BATCH = 2048
 
-_Mask = npt.NDArray[np.bool_]
+_Ints = npt.NDArray[np.int64]
+_Sparse = tuple[_Ints, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +47,14 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """Columns of the rows of some patients."""
+    """Rows of some patients; values, texts and chief complaints are few, so only their places are kept."""
 
-    case: npt.NDArray[np.int32]
-    column: npt.NDArray[np.int32]
-    status: npt.NDArray[np.int32]
-    value: npt.NDArray[np.float64]
-    text: npt.NDArray[np.int32]
-    volunteered: _Mask
+    counts: _Ints
+    column: npt.NDArray[np.integer]
+    status: npt.NDArray[np.int8]
+    values: _Sparse
+    texts: _Sparse
+    chief: _Ints
 
 
 def findings_of(answers: Answers, book: Codebook, unlisted: Unlisted, lang: str) -> Findings:
@@ -73,22 +75,24 @@ def findings_of(answers: Answers, book: Codebook, unlisted: Unlisted, lang: str)
     """
     said = book.words(lang)
     texts = list(dict.fromkeys(word for word in said if word is not None))
-    place = {word: i for i, word in enumerate(texts)}
-    token_text = np.array([-1 if word is None else place[word] for word in said], np.int32)
+    place = {word: float(i) for i, word in enumerate(texts)}
+    token_text = np.array([np.nan if word is None else place[word] for word in said])
     initial = np.where(answers.initial < 0, np.int32(-1), book.token_column[answers.initial])
     ends = np.searchsorted(answers.case, np.arange(0, answers.n + _BATCH, _BATCH))
     batches: list[_Batch] = []
-    odd: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    odd = [np.zeros(0, np.int64)]
     not_asked = 0
     for i, start in enumerate(range(0, answers.n, _BATCH)):
         here = slice(int(ends[i]), int(ends[i + 1]))
         n = min(_BATCH, answers.n - start)
         case, token = answers.case[here] - np.int32(start), answers.token[here]
         state, left, alone = _states(n, case, token, book, unlisted)
-        batches.append(_rows(state, case, token, initial[start : start + n], start, book, token_text))
+        batches.append(_batch(state, case, token, initial[start : start + n], book, token_text))
         not_asked += left
         odd.append(alone + start)
-    return Findings(*_table(batches, book, texts), not_asked, np.concatenate(odd))
+    counts = np.concatenate([np.zeros(0, np.int64), *(one.counts for one in batches)])
+    case = np.repeat(np.arange(answers.n, dtype=np.int32), counts)
+    return Findings(_table(batches, book, texts), case, not_asked, np.concatenate(odd))
 
 
 def _states(
@@ -119,48 +123,84 @@ def _states(
     return state, int((listed & ~asked).sum()), np.flatnonzero(alone.any(axis=1))
 
 
-def _rows(
+def _batch(
     state: npt.NDArray[np.int8],
     case: npt.NDArray[np.int32],
     token: npt.NDArray[np.int32],
     initial: npt.NDArray[np.int32],
-    start: int,
     book: Codebook,
-    token_text: npt.NDArray[np.int32],
+    token_text: npt.NDArray[np.float64],
 ) -> _Batch:
     """The recorded cells as rows, by case and then in the order of the columns."""
-    cell = np.flatnonzero(state)
-    who, which = (part.astype(np.int32) for part in np.divmod(cell, state.shape[1]))
-    value, text = book.default_value[which], np.full(len(cell), -1, np.int32)
-    column = book.token_column[token]
-    place = case.astype(np.int64) * state.shape[1] + column
-    for target, source in ((value, book.token_value), (text, token_text)):
-        given = source[token]
-        some = np.flatnonzero((column >= 0) & (given >= 0 if given.dtype == np.int32 else ~np.isnan(given)))
-        rows = np.searchsorted(cell, place[some])
-        there = rows < len(cell)
-        there[there] = cell[rows[there]] == place[some][there]
-        target[rows[there]] = given[some][there]
-    status = (state.ravel()[cell] == ABSENT).astype(np.int32)
-    return _Batch(who + np.int32(start), which, status, value, text, which == initial[who])
+    recorded = state > 0
+    counts = np.count_nonzero(recorded, axis=1)
+    names = np.arange(state.shape[1], dtype=np.int16 if state.shape[1] < 1 << 15 else np.int32)
+    column = np.broadcast_to(names, state.shape)[recorded]
+    ends = np.cumsum(counts)
+    nothing = np.full(len(book.columns), np.nan)
+    said = (case, book.token_column[token])
+    return _Batch(
+        counts=counts,
+        column=column,
+        status=state[recorded],
+        values=_few(column, ends, said, book.token_value[token], book.default_value, book.default_value),
+        texts=_few(column, ends, said, token_text[token], nothing, np.where(_texted(book, token_text), 0.0, np.nan)),
+        chief=np.flatnonzero(column == np.repeat(initial, counts)),
+    )
 
 
-def _table(batches: list[_Batch], book: Codebook, texts: list[str]) -> tuple[pa.Table, npt.NDArray[np.int32]]:
-    def whole(name: str, kind: type[np.generic]) -> npt.NDArray[np.generic]:
-        return np.concatenate([np.zeros(0, kind), *(getattr(one, name) for one in batches)])
+def _texted(book: Codebook, token_text: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """The columns of which some answer has a text."""
+    found = np.zeros(len(book.columns), bool)
+    found[book.token_column[~np.isnan(token_text)]] = True
+    return found
 
-    assert (PRESENT, ABSENT) == (1, 2)  # status is 0 and 1: the places of present and absent among the states
-    text, asked = whole("text", np.int32), (~whole("volunteered", np.bool_)).astype(np.int32)
+
+def _few(
+    column: npt.NDArray[np.integer],
+    ends: _Ints,
+    said: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    given: npt.NDArray[np.float64],
+    default: npt.NDArray[np.float64],
+    having: npt.NDArray[np.float64],
+) -> _Sparse:
+    """Rows of the columns that have numbers at all (where `having` is one), and their numbers: as said, or default."""
+    some = np.flatnonzero(~np.isnan(having))
+    slot = np.full(len(having), -1, np.int64)
+    slot[some] = np.arange(len(some))
+    numbers = np.tile(default[some], (len(ends), 1))
+    case, place = said
+    told = np.flatnonzero((place >= 0) & ~np.isnan(given))
+    numbers[case[told], slot[place[told]]] = given[told]
+    rows = np.flatnonzero((slot >= 0)[column])
+    found = numbers[np.searchsorted(ends, rows, side="right"), slot[column[rows]]]
+    there = ~np.isnan(found)
+    return rows[there], found[there]
+
+
+def _table(batches: Sequence[_Batch], book: Codebook, texts: list[str]) -> pa.Table:
+    starts = np.cumsum([0, *(len(one.column) for one in batches)])
+    total = int(starts[-1])
+    code, status = np.empty(total, np.int32), np.empty(total, np.int32)
+    asked, text = np.ones(total, np.int32), np.full(total, -1, np.int32)
+    value = np.full(total, np.nan)
+    for one, start in zip(batches, starts.tolist(), strict=False):
+        here = slice(start, start + len(one.column))
+        code[here] = one.column
+        np.subtract(one.status, PRESENT, out=status[here], casting="unsafe")  # 0 and 1: places among the states
+        asked[one.chief + start] = 0
+        text[one.texts[0] + start] = one.texts[1]
+        value[one.values[0] + start] = one.values[1]
     columns = {
-        "code": _coded(whole("column", np.int32), list(book.columns)),
-        "status": _coded(whole("status", np.int32), list(STATES)),
-        "value": pa.array(whole("value", np.float64), from_pandas=True),
+        "code": _coded(code, book.columns),
+        "status": _coded(status, STATES),
+        "value": pa.array(value, from_pandas=True),
         "text": pa.DictionaryArray.from_arrays(pa.array(text, mask=text < 0), pa.array(texts, pa.string())),
-        "phase": _coded(asked, ["chief_complaint", "history"]),
-        "elicited": _coded(asked, ["volunteered", "asked"]),
+        "phase": _coded(asked, ("chief_complaint", "history")),
+        "elicited": _coded(asked, ("volunteered", "asked")),
     }
-    return pa.table(columns), whole("case", np.int32)
+    return pa.table(columns)
 
 
-def _coded(indices: npt.NDArray[np.int32], words: list[str]) -> pa.DictionaryArray:
+def _coded(indices: npt.NDArray[np.int32], words: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(words, pa.string()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from diagnosis.errors import nearest
 from diagnosis.readers.ddxplus.codebook import Codebook
 from diagnosis.readers.ddxplus.files import PatientLines
-from diagnosis.readers.ddxplus.lists import Words, parse_list, split_words
+from diagnosis.readers.ddxplus.lists import Words, split_pairs, split_words
 from diagnosis.readers.ddxplus.questions import SEPARATOR
 from diagnosis.records.schema import DIFFERENTIAL, TABLES
 
@@ -137,53 +136,41 @@ def _where(words: Sequence[str | None]) -> _Rows:
 
 
 def _differentials(texts: Sequence[str], diagnoses: Mapping[str, str], faults: list[Fault]) -> pa.Array:
-    lists: list[list[dict[str, Any]] | None] = []
-    bad = []
-    for i, text in enumerate(texts):
-        pairs = _pairs(text, diagnoses) if text else []
-        if pairs is None:
-            bad.append(i)
-        lists.append(pairs if text else None)
+    found = split_pairs(texts)
+    codes = list(dict.fromkeys(diagnoses.values()))
+    place = {code: i for i, code in enumerate(codes)}
+    number = np.array([place.get(diagnoses.get(word, ""), -1) for word in found.distinct], np.int64)
+    code = number[found.word] if len(number) else np.zeros(0, np.int64)
+    order = np.lexsort((code, found.row))
+    twice = (np.diff(found.row[order]) == 0) & (np.diff(code[order]) == 0)
+    wrong = np.concatenate([found.row[order[1:][twice]], found.row[(code < 0) | ~(found.number <= 1)]])
+    empty = np.array([not text for text in texts], bool)
+    bad = np.union1d(wrong, found.malformed[~empty[found.malformed]])
     says = "must be a list of [condition, probability from 0 to 1], each condition once and in release_conditions.json"
-    faults.append(Fault("bad_differential", "DIFFERENTIAL_DIAGNOSIS", says, np.array(bad, np.int64)))
-    return pa.array(lists, DIFFERENTIAL)
+    faults.append(Fault("bad_differential", "DIFFERENTIAL_DIAGNOSIS", says, bad))
+    unknown = empty.copy()
+    unknown[bad] = True
+    keep = ~unknown[found.row]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(found.row[keep], minlength=len(texts)))]).astype(np.int32)
+    names = pa.array(codes, pa.string()).take(pa.array(code[keep]))
+    pairs = pa.StructArray.from_arrays([names, pa.array(found.number[keep])], ["diagnosis", "probability"])
+    return pa.ListArray.from_arrays(pa.array(offsets), pairs, mask=pa.array(unknown)).cast(DIFFERENTIAL)
 
 
-def _pairs(text: str, diagnoses: Mapping[str, str]) -> list[dict[str, Any]] | None:
-    found = parse_list(text)
-    if found is None:
-        return None
-    made: dict[str, float] = {}
-    for pair in found:
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            return None
-        name, chance = pair
-        code = diagnoses.get(name) if isinstance(name, str) else None
-        if code is None or code in made or isinstance(chance, bool) or not isinstance(chance, int | float):
-            return None
-        if not 0 <= chance <= 1:
-            return None
-        made[code] = float(chance)
-    return [{"diagnosis": code, "probability": chance} for code, chance in made.items()]
-
-
-def _listed(
-    words: Words, book: Codebook, faults: list[Fault]
-) -> tuple[_Rows, npt.NDArray[np.int32], _Rows]:
+def _listed(words: Words, book: Codebook, faults: list[Fault]) -> tuple[_Rows, npt.NDArray[np.int32], _Rows]:
     """Rows and answers without repeats, and the rows that repeat one."""
     says = "must be a list of evidences, such as ['toux', 'douleurxx_intens_@_5']"
     faults.append(Fault("bad_list", "EVIDENCES", says, words.malformed))
+    n_tokens = len(book.tokens)
     number = np.array([book.tokens.get(word, -1) for word in words.distinct], np.int32)
     token = number[words.word] if len(number) else np.zeros(0, np.int32)
     _unknown(words, number, token, book, faults)
     known = token >= 0
-    pairs = words.row[known] * len(book.tokens) + token[known]
-    once = np.unique(pairs)
-    ordered = np.sort(pairs)
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]] // max(len(book.tokens), 1))
-    row, token = once // len(book.tokens), (once % len(book.tokens)).astype(np.int32)
+    pairs = np.sort(words.row[known] * n_tokens + token[known])
+    again = np.diff(pairs, prepend=-1) == 0
+    row, token = pairs[~again] // n_tokens, (pairs[~again] % n_tokens).astype(np.int32)
     _contradictory(row, token, book, faults)
-    return row, token, repeated
+    return row, token, np.unique(pairs[again] // n_tokens)
 
 
 def _unknown(
@@ -204,15 +191,19 @@ def _unknown(
 
 
 def _contradictory(row: _Rows, token: npt.NDArray[np.int32], book: Codebook, faults: list[Fault]) -> None:
-    """Two answers to a question with one, or "nothing" beside an option."""
+    """Two answers to a question with one, or "nothing" beside an option.
+
+    Answers are numbered question by question, so those to one question follow each other.
+    """
     question = book.token_question[token]
-    key = row * len(book.questions) + question
-    distinct, back, count = np.unique(key, return_inverse=True, return_counts=True)
-    nothing = np.bincount(back, weights=book.token_default[token], minlength=len(distinct)) > 0
-    wrong = (count > 1) & (~book.multi[distinct % max(len(book.questions), 1)] | nothing)
+    second = np.flatnonzero((np.diff(row) == 0) & (np.diff(question) == 0)) + 1
+    several = book.multi[question[second]]
+    group = np.cumsum(np.diff(row * len(book.questions) + question, prepend=-1) != 0) - 1
+    nothing = np.zeros(len(group), bool)
+    nothing[group[book.token_default[token]]] = True
+    wrong = second[~several | nothing[group[second]]]
     says = "gives one question two answers that exclude each other"
-    rows = np.unique(distinct[wrong] // max(len(book.questions), 1))
-    faults.append(Fault("contradiction", "EVIDENCES", says, rows))
+    faults.append(Fault("contradiction", "EVIDENCES", says, np.unique(row[wrong])))
 
 
 def _initial(
@@ -220,7 +211,9 @@ def _initial(
 ) -> npt.NDArray[np.int32]:
     number = np.array([book.tokens.get(t, -2) if t else -1 for t in texts], np.int32)
     asked = np.arange(len(number)) * len(book.tokens) + number
-    listed = np.isin(asked, row * len(book.tokens) + token)
+    pairs = row * len(book.tokens) + token
+    place = np.minimum(np.searchsorted(pairs, asked), max(len(pairs) - 1, 0))
+    listed = pairs[place] == asked if len(pairs) else np.zeros(len(asked), bool)
     bad = (number == -2) | ((number >= 0) & ~listed)
     says = "must be one of the row's EVIDENCES"
     faults.append(Fault("unknown_initial", "INITIAL_EVIDENCE", says, np.flatnonzero(bad)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -56,10 +57,7 @@ class Question:
 
     def meaning(self, value: str, lang: str) -> str:
         """A value in words; the value itself where the file has none, or the same words for two values."""
-        words = self.meanings.get(value, {}).get(lang)
-        if not words or sum(one.get(lang) == words for one in self.meanings.values()) > 1:
-            return value
-        return words
+        return self.meanings.get(value, {}).get(lang, value)
 
     def text(self, lang: str) -> str:
         """The question in a language, else the code."""
@@ -125,7 +123,11 @@ def _is_number(value: str) -> bool:
 def _meanings(plain: Any) -> Mapping[str, Mapping[str, str]]:
     if not isinstance(plain, dict):
         return MappingProxyType({})
-    return MappingProxyType({v: _texts(words) for v, words in plain.items() if isinstance(words, dict)})
+    meant = {value: _texts(words) for value, words in plain.items() if isinstance(words, dict)}
+    seen = Counter((lang, text) for words in meant.values() for lang, text in words.items())
+    return MappingProxyType(
+        {value: {k: text for k, text in words.items() if seen[k, text] == 1} for value, words in meant.items()}
+    )
 
 
 def _texts(words: Mapping[str, Any]) -> Mapping[str, str]:

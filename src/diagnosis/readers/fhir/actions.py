@@ -21,9 +21,20 @@ __all__ = ["ACTION_LAYOUT", "Actions"]
 _INT, _TEXT, _CODED = pa.int64(), pa.string(), pa.dictionary(pa.int32(), pa.string())
 ACTION_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        **{"resource": _INT, "patient": _INT, "encounter": _INT, "first": _INT, "last": _INT, "known": _INT},
-        **{"action_id": _TEXT, "kind": _CODED, "code": _CODED, "status": _CODED},
-        **{"dose": pa.float64(), "unit": _CODED, "route": _CODED, "reason": _CODED},
+        "resource": _INT,
+        "patient": _INT,
+        "encounter": _INT,
+        "first": _INT,
+        "last": _INT,
+        "known": _INT,
+        "action_id": _TEXT,
+        "kind": _CODED,
+        "code": _CODED,
+        "status": _CODED,
+        "dose": pa.float64(),
+        "unit": _CODED,
+        "route": _CODED,
+        "reason": _CODED,
     }
 )
 _KINDS = {"MedicationRequest": "medication", "Procedure": "procedure", "ServiceRequest": "order"}

@@ -82,7 +82,13 @@ _NOT_ASKED = ("NASK", "NA", "MSK")
 # HL7 v3 ObservationInterpretation to the eight of the format; others (S, R, I, U, D, B, W ...) say something else.
 _INTERPRETATIONS = {
     **{c: c for c in ("L", "LL", "H", "HH", "N", "A", "POS", "NEG")},
-    **{"AA": "A", "LU": "L", "HU": "H", "ND": "NEG", "DET": "POS", "RR": "POS", "NR": "NEG"},
+    "AA": "A",
+    "LU": "L",
+    "HU": "H",
+    "ND": "NEG",
+    "DET": "POS",
+    "RR": "POS",
+    "NR": "NEG",
 }
 
 

@@ -13,7 +13,7 @@ from diagnosis.readers.fhir.references import References
 from diagnosis.readers.fhir.rows import Rows
 from diagnosis.readers.fhir.terms import Terms
 from diagnosis.readers.fhir.times import Clock, Interval
-from diagnosis.readers.fhir.versions import OtherVersion, refuse_other_versions
+from diagnosis.readers.fhir.versions import OtherVersionError, refuse_other_versions
 
 __all__ = ["CONDITION_LAYOUT", "HISTORY_LAYOUT", "Conditions", "History"]
 
@@ -22,16 +22,34 @@ _INT = pa.int64()
 #: One row a Condition. `first` to `last` is when it was recorded, or else began; `onset` when it began.
 CONDITION_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        **{"resource": _INT, "key": _INT, "patient": _INT, "encounter": _INT, "first": _INT, "last": _INT},
-        **{"onset": _INT, "onset_last": _INT, "known": _INT, "code": _CODED, "verification": _CODED},
-        **{"of_encounter": pa.bool_(), "severity": _CODED, "onset_age_years": pa.float64()},
+        "resource": _INT,
+        "key": _INT,
+        "patient": _INT,
+        "encounter": _INT,
+        "first": _INT,
+        "last": _INT,
+        "onset": _INT,
+        "onset_last": _INT,
+        "known": _INT,
+        "code": _CODED,
+        "verification": _CODED,
+        "of_encounter": pa.bool_(),
+        "severity": _CODED,
+        "onset_age_years": pa.float64(),
     }
 )
 #: One row a finding that holds for every encounter after it was recorded.
 HISTORY_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        **{"resource": _INT, "patient": _INT, "encounter": _INT, "first": _INT, "last": _INT},
-        **{"known": _INT, "code": _CODED, "status": _CODED, "subject": _CODED},
+        "resource": _INT,
+        "patient": _INT,
+        "encounter": _INT,
+        "first": _INT,
+        "last": _INT,
+        "known": _INT,
+        "code": _CODED,
+        "status": _CODED,
+        "subject": _CODED,
     }
 )
 
@@ -70,7 +88,7 @@ class Conditions:
         refuse_other_versions("Condition", resource)
         verified = resource.get("verificationStatus")
         if isinstance(verified, str) or isinstance(resource.get("clinicalStatus"), str):
-            raise OtherVersion(Fate.STU3)
+            raise OtherVersionError(Fate.STU3)
         verification = _code_in(verified, _VERIFICATION)
         if verification == "entered-in-error":
             return Fate.IN_ERROR, 1
@@ -110,7 +128,7 @@ class History:
         refuse_other_versions("AllergyIntolerance", resource)
         verified = resource.get("verificationStatus")
         if isinstance(verified, str):
-            raise OtherVersion(Fate.STU3)
+            raise OtherVersionError(Fate.STU3)
         verification = _code_in(verified, (*_ALLERGY_STATUS, "entered-in-error"))
         if verification == "entered-in-error":
             return Fate.IN_ERROR, 1

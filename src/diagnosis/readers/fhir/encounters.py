@@ -13,7 +13,7 @@ from diagnosis.readers.fhir.references import NOBODY, References, named
 from diagnosis.readers.fhir.rows import Rows
 from diagnosis.readers.fhir.terms import word_of
 from diagnosis.readers.fhir.times import Clock, day_of
-from diagnosis.readers.fhir.versions import OtherVersion, refuse_other_versions
+from diagnosis.readers.fhir.versions import OtherVersionError, refuse_other_versions
 
 __all__ = ["DIAGNOSIS_LAYOUT", "ENCOUNTER_LAYOUT", "PATIENT_LAYOUT", "Encounters", "Patients"]
 
@@ -27,9 +27,19 @@ PATIENT_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
 #: One row an encounter; `day_first` and `day_last` are the calendar days its start may mean, as it is written.
 ENCOUNTER_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        **{"resource": _INT, "key": _INT, "id": _TEXT, "patient": _INT, "start": _INT, "end": _INT},
-        **{"day_first": _INT, "day_last": _INT, "setting": _CODED, "department": _CODED, "site": _CODED},
-        **{"disposition": _CODED, "visit": _CODED},
+        "resource": _INT,
+        "key": _INT,
+        "id": _TEXT,
+        "patient": _INT,
+        "start": _INT,
+        "end": _INT,
+        "day_first": _INT,
+        "day_last": _INT,
+        "setting": _CODED,
+        "department": _CODED,
+        "site": _CODED,
+        "disposition": _CODED,
+        "visit": _CODED,
     }
 )
 #: One row an entry of `Encounter.diagnosis`.
@@ -104,9 +114,9 @@ class Encounters:
         refuse_other_versions("Encounter", resource)
         kind = resource.get("class")
         if isinstance(kind, list):
-            raise OtherVersion(Fate.R5)
+            raise OtherVersionError(Fate.R5)
         if isinstance(kind, str):
-            raise OtherVersion(Fate.STU3)
+            raise OtherVersionError(Fate.STU3)
         left_out = _STATUS[resource["status"]]
         if left_out is not None:
             # It stays known, so that what belongs to it can be told from what belongs to nothing.
@@ -132,7 +142,7 @@ class Encounters:
 
     def _diagnosis(self, entry: Mapping[str, Any], number: int, key: int) -> None:
         if "role" in entry:
-            raise OtherVersion(Fate.STU3)
+            raise OtherVersionError(Fate.STU3)
         rank = entry.get("rank")
         if rank is not None and (type(rank) is not int or not 0 < rank < 1 << 31):
             raise ValueError("a rank is a whole number from 1")

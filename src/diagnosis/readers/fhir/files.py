@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from diagnosis.errors import InputError
 
-__all__ = ["MAX_EXPANSION", "BadFile", "Source", "opened", "sources"]
+__all__ = ["MAX_EXPANSION", "BadFileError", "Source", "opened", "sources"]
 
 #: A gzip file may unfold to this many times its size; FHIR exports unfold to 10 to 40 times theirs.
 MAX_EXPANSION = 250
@@ -23,7 +23,7 @@ _LINES = (".ndjson", ".jsonl")
 _BLOCK = 1 << 18
 
 
-class BadFile(Exception):
+class BadFileError(Exception):
     """A file cannot be read further; the message says why."""
 
 
@@ -94,7 +94,7 @@ def opened(source: Source, max_expansion: int = MAX_EXPANSION) -> Iterator[Binar
 
     Raises
     ------
-    BadFile
+    BadFileError
         When opening or reading: cannot be read, breaks off, is no whole gzip file, unfolds beyond the limit.
     """
     try:
@@ -106,7 +106,7 @@ def opened(source: Source, max_expansion: int = MAX_EXPANSION) -> Iterator[Binar
                 raw.seek(0)
                 yield raw
     except OSError as error:
-        raise BadFile(f"cannot be read ({type(error).__name__})") from None
+        raise BadFileError(f"cannot be read ({type(error).__name__})") from None
 
 
 class _Unfolding(io.RawIOBase):
@@ -125,10 +125,10 @@ class _Unfolding(io.RawIOBase):
         try:
             content = self._next(len(into))
         except zlib.error:
-            raise BadFile("is no whole gzip file: its content is damaged") from None
+            raise BadFileError("is no whole gzip file: its content is damaged") from None
         self._made += len(content)
         if self._made > max(_HARMLESS, self._most * self._raw.tell()):
-            raise BadFile(f"unfolds to more than {self._most:,} times its size; max_expansion allows more")
+            raise BadFileError(f"unfolds to more than {self._most:,} times its size; max_expansion allows more")
         into[: len(content)] = content
         return len(content)
 
@@ -145,4 +145,4 @@ class _Unfolding(io.RawIOBase):
             if content:
                 return content
             if not waiting and not self._inflate.eof:
-                raise BadFile("is no whole gzip file: it breaks off")
+                raise BadFileError("is no whole gzip file: it breaks off")

@@ -13,17 +13,19 @@ from diagnosis.readers.fhir.encounters import Encounters, Patients
 from diagnosis.readers.fhir.files import Source
 from diagnosis.readers.fhir.observations import Observations
 from diagnosis.readers.fhir.references import NOBODY, References, key_of, named
+from diagnosis.readers.fhir.resource_types import OTHER_TYPES
 from diagnosis.readers.fhir.rows import BATCH
 from diagnosis.readers.fhir.set_aside import SetAside
 from diagnosis.readers.fhir.terms import Terms
 from diagnosis.readers.fhir.times import Clock
-from diagnosis.readers.fhir.versions import OtherVersion, refuse_other_statements
+from diagnosis.readers.fhir.versions import OtherVersionError, refuse_other_statements
 
 __all__ = ["Intake"]
 
 #: What reading something that is not built as R4 says can raise.
 _STRUCTURE = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError)
 _CHECKED = 1 << 12
+_USED = Fate.USED  # a member of an enumeration is slow to look up
 
 _Reader = Callable[[Mapping[str, Any], int, int, str], tuple[Fate, int]]
 
@@ -101,11 +103,11 @@ class Intake:
         try:
             key, ident = self._identity(kind, value, full_url, number)
             fate, rank = read(value, number, key, ident)
-        except OtherVersion as other:
+        except OtherVersionError as other:
             fate, rank = other.fate, 0
         except _STRUCTURE:
             fate, rank = Fate.MALFORMED, 0
-        if fate or rank:
+        if rank or fate is not _USED:
             register.fate[number] = fate
             register.rank[number] = rank
             if fate.is_error:
@@ -224,27 +226,3 @@ class Intake:
     def _statement(self, resource: Mapping[str, Any], *_: object) -> tuple[Fate, int]:
         refuse_other_statements(resource)
         return Fate.NOT_NEEDED, 0
-
-
-#: Types of R4 and R4B that are counted and not read; any other name may be a slip of the export.
-OTHER_TYPES = frozenset(
-    """
-    Account ActivityDefinition AdverseEvent Appointment AppointmentResponse AuditEvent Basic Binary
-    BiologicallyDerivedProduct BodyStructure CarePlan CareTeam CatalogEntry ChargeItem ChargeItemDefinition Claim
-    ClaimResponse ClinicalImpression CodeSystem Communication CommunicationRequest CompartmentDefinition Composition
-    ConceptMap Consent Contract Coverage CoverageEligibilityRequest CoverageEligibilityResponse DetectedIssue Device
-    DeviceDefinition DeviceMetric DeviceRequest DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference
-    EffectEvidenceSynthesis Endpoint EnrollmentRequest EnrollmentResponse EpisodeOfCare EventDefinition Evidence
-    EvidenceVariable ExampleScenario ExplanationOfBenefit Flag Goal GraphDefinition Group GuidanceResponse
-    HealthcareService ImagingStudy Immunization ImmunizationEvaluation ImmunizationRecommendation ImplementationGuide
-    InsurancePlan Invoice Library Linkage List Location Measure MeasureReport Media Medication MedicationAdministration
-    MedicationDispense MedicationKnowledge MedicationStatement MedicinalProduct MessageDefinition MessageHeader
-    MolecularSequence NamingSystem NutritionOrder ObservationDefinition OperationDefinition OperationOutcome
-    OrganizationAffiliation Parameters PaymentNotice PaymentReconciliation Person PlanDefinition Practitioner
-    PractitionerRole Provenance Questionnaire QuestionnaireResponse RelatedPerson RequestGroup ResearchDefinition
-    ResearchElementDefinition ResearchStudy ResearchSubject RiskAssessment RiskEvidenceSynthesis Schedule
-    SearchParameter Slot Specimen SpecimenDefinition StructureDefinition StructureMap Subscription Substance
-    SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities TestReport TestScript ValueSet
-    VerificationResult VisionPrescription
-    """.split()
-)

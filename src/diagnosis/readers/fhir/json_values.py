@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
 from diagnosis.errors import InputError
-from diagnosis.readers.fhir.files import BadFile
+from diagnosis.readers.fhir.files import BadFileError
 
-__all__ = ["MAX_BYTES", "BadValue", "Decoder", "Values", "lines"]
+__all__ = ["MAX_BYTES", "BadValueError", "Decoder", "Values", "lines"]
 
 #: A line of NDJSON, or one resource of a JSON file, may be this long.
 MAX_BYTES = 32 << 20
 _READ = 1 << 20
 
 
-class BadValue(Exception):
+class BadValueError(Exception):
     """One value is no JSON; the message says why, without any of it."""
 
 
@@ -61,26 +61,26 @@ class Decoder:
 
         Raises
         ------
-        BadValue
+        BadValueError
             It is not in the encoding.
         """
         try:
             return line.removeprefix(codecs.BOM_UTF8).decode(self.encoding)
         except UnicodeDecodeError:
-            raise BadValue(f"holds bytes that are not {self.encoding}") from None
+            raise BadValueError(f"holds bytes that are not {self.encoding}") from None
 
     def value(self, text: str) -> Any:
         """The JSON value.
 
         Raises
         ------
-        BadValue
+        BadValueError
             It is not JSON, or nested so deep that it was made to do harm.
         """
         try:
             return _JSON.decode(text)
         except (ValueError, RecursionError):
-            raise BadValue("is no JSON: it breaks off or is damaged") from None
+            raise BadValueError("is no JSON: it breaks off or is damaged") from None
 
 
 def lines(stream: BinaryIO, most: int = MAX_BYTES) -> Iterator[tuple[int, bytes | None]]:
@@ -128,7 +128,7 @@ class Values:
 
         Raises
         ------
-        BadValue
+        BadValueError
             The rest is no JSON or too long; what came before stands.
         """
         while self._peek():
@@ -154,7 +154,7 @@ class Values:
             elif isinstance(name, str):
                 head[name] = self._value()
             else:
-                raise BadValue("is no JSON: it is damaged")
+                raise BadValueError("is no JSON: it is damaged")
             closed = self._took("}")
             if not closed:
                 self._need(",")
@@ -177,9 +177,9 @@ class Values:
                 # Not yet whole, or damaged: what is damaged fails well before the end of what was read.
                 unfinished = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - 16
                 if not (unfinished and self._more()):
-                    raise BadValue("is no JSON: it breaks off or is damaged") from None
+                    raise BadValueError("is no JSON: it breaks off or is damaged") from None
             except (ValueError, RecursionError):
-                raise BadValue("is no JSON: it is damaged") from None
+                raise BadValueError("is no JSON: it is damaged") from None
             else:
                 # A number that ends where the text does may go on.
                 if end < len(self._text) or isinstance(value, str | dict | list) or not self._more():
@@ -192,12 +192,12 @@ class Values:
         if self._ended:
             return False
         if waiting > self._most:
-            raise BadValue(f"is longer than {self._most:,} bytes; max_line_bytes allows more")
+            raise BadValueError(f"is longer than {self._most:,} bytes; max_line_bytes allows more")
         content = self._stream.read(max(_READ, waiting))
         try:
             text = self._decode.decode(content, final=not content)
         except UnicodeDecodeError:
-            raise BadValue(f"holds bytes that are not {self._encoding}") from None
+            raise BadValueError(f"holds bytes that are not {self._encoding}") from None
         self._ended = not content
         self._text = self._text[self._at :] + text
         self._at = 0
@@ -223,8 +223,8 @@ class Values:
 
     def _need(self, mark: str) -> None:
         if not self._took(mark):
-            raise BadValue("is no JSON: it breaks off or is damaged")
+            raise BadValueError("is no JSON: it breaks off or is damaged")
 
 
 #: What ends the reading of a file, and what ends the reading of one value.
-Broken = (BadFile, BadValue)
+Broken = (BadFileError, BadValueError)

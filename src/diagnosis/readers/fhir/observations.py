@@ -69,12 +69,12 @@ _CATEGORIES = {
     "survey": ("history", None),
 }
 _NEITHER: tuple[str | None, str | None] = (None, None)
-_COMPARATORS = (None, "<", "<=", ">=", ">")
-_UCUM = "http://unitsofmeasure.org"
+_COMPARATORS = ("<", "<=", ">=", ">")
 
 #: status, value, comparator, unit, text, interpretation
 Reading = tuple[str, float | None, str | None, str | None, str | None, str | None]
-_ASSERTED: Reading = ("present", None, None, None, None, None)
+_NO_RANGE: tuple[float | None, float | None] = (None, None)
+_USED = Fate.USED  # a member of an enumeration is slow to look up
 
 
 class Observations:
@@ -106,20 +106,24 @@ class Observations:
             It is not built as R4 says.
         """
         refuse_other_versions("Observation", resource)
+        get = resource.get
         status = resource["status"]
-        left_out = _STATUS[status]
-        correction = int(status in _CORRECTIONS)
-        if left_out is not None:
-            return left_out, correction
-        subject = resource.get("subject")
+        correction = 0
+        if status != "final":
+            correction = int(status in _CORRECTIONS)
+            left_out = _STATUS[status]
+            if left_out is not None:
+                return left_out, correction
+        subject = get("subject")
         patient = self._patients(subject)
         if "focus" in resource or (subject is not None and not patient and "reference" in subject):
             return Fate.SOMEBODY_ELSE, correction
-        categories, site = resource.get("category"), resource.get("bodySite")
-        about = (*(_NEITHER if categories is None else _category(categories)), None if site is None else word_of(site))
-        head = (number, patient, self._encounters(resource.get("encounter")), *self._when(resource))
+        categories, site = get("category"), get("bodySite")
+        phase, kind = _NEITHER if categories is None else _category(categories)
+        about = (phase, kind, None if site is None else word_of(site))
+        head = (number, patient, self._encounters(get("encounter")), *self._when(resource))
         fate = self._row(resource, head, about)
-        components = resource.get("component")
+        components = get("component")
         if components:
             fate = _together([fate, *(self._row(one, head, about) for one in components)])
         return fate, correction
@@ -128,22 +132,21 @@ class Observations:
         """Read the value of an Observation or a component; `about` is phase, kind and body site."""
         said = one.get("interpretation")
         read = self._read(one, said if said is None else interpretation_of(said))
-        if isinstance(read, Fate):
+        if type(read) is not tuple:
             return read
+        state, value, comparator, unit, text, interpretation = read
         concept = one["code"]
-        if read[4] is not None and _is_assertion(concept):
-            concept = one["valueCodeableConcept"]
-            read = _ASSERTED
+        if text is not None and _is_assertion(concept):
+            concept, state, text, interpretation = one["valueCodeableConcept"], "present", None, None
         code = self._terms.code(concept)
         phase, kind, site = about
         if (code, phase) not in self._described:
             self._described.add((code, phase))
             self._terms.describe(code, phase=phase, kind=kind)
         ranges = one.get("referenceRange")
-        low, high = (None, None) if ranges is None else _range(ranges, one)
-        state, value, comparator, unit, text, interpretation = read
+        low, high = _NO_RANGE if ranges is None else _range(ranges, one)
         self.rows.add((*head, code, state, value, comparator, unit, text, phase, site, low, high, interpretation))
-        return Fate.USED
+        return _USED
 
     def _read(self, one: Mapping[str, Any], said: str | None) -> Reading | Fate:
         quantity = one.get("valueQuantity")
@@ -151,7 +154,7 @@ class Observations:
             value = quantity.get("value")
             if value is not None:
                 comparator = quantity.get("comparator")
-                if comparator not in _COMPARATORS:
+                if comparator is not None and comparator not in _COMPARATORS:
                     raise ValueError("a comparator that R4 does not have")
                 return ("present", _number(value), comparator, _unit(quantity), None, said)
         if "valueCodeableConcept" in one:
@@ -248,6 +251,7 @@ def _is_assertion(concept: Mapping[str, Any]) -> bool:
 
 
 def _category(categories: Any) -> tuple[str | None, str | None]:
+    """Phase and kind of the first category that is known."""
     for category in categories:
         for coding in category.get("coding") or ():
             found = _CATEGORIES.get(coding.get("code"))

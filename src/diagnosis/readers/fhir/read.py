@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from diagnosis.errors import InputError, nearest
 from diagnosis.readers.fhir.account import FATES, KINDS, Fate, problems_of, shown
 from diagnosis.readers.fhir.cases import CaseKind
-from diagnosis.readers.fhir.files import MAX_EXPANSION, BadFile, Source, opened, sources
-from diagnosis.readers.fhir.intake import OTHER_TYPES, Intake
-from diagnosis.readers.fhir.json_values import MAX_BYTES, BadValue, Decoder, Entry, Values, lines
+from diagnosis.readers.fhir.files import MAX_EXPANSION, BadFileError, Source, opened, sources
+from diagnosis.readers.fhir.intake import Intake
+from diagnosis.readers.fhir.json_values import MAX_BYTES, BadValueError, Decoder, Entry, Values, lines
 from diagnosis.readers.fhir.labels import Several
 from diagnosis.readers.fhir.notes import notes_of
+from diagnosis.readers.fhir.resource_types import OTHER_TYPES
 from diagnosis.readers.fhir.set_aside import SetAside
 from diagnosis.readers.fhir.tables import make_tables
 from diagnosis.records import Problem, Records
@@ -86,8 +90,9 @@ def read_fhir(
     files, ignored = sources(path)
     with SetAside(on_error == "quarantine" and quarantine is not None) as aside:
         intake = Intake(timezone, aside)
-        for source in files:
-            _read_file(source, intake, decoder, max_line_bytes, max_expansion)
+        with _no_collector():
+            for source in files:
+                _read_file(source, intake, decoder, max_line_bytes, max_expansion)
         made = make_tables(intake, case, several)
         _write_late(intake, files)
         found = [*_refused(intake), *problems_of(intake.register), *notes_of(intake, made, ignored)]
@@ -114,7 +119,7 @@ def _read_file(source: Source, intake: Intake, decoder: Decoder, most: int, max_
                     _read_line(line, intake, decoder, most)
             else:
                 _read_values(Values(stream, decoder, most), source, intake)
-    except BadFile as error:
+    except BadFileError as error:
         intake.refuse(f"a file {error}; what stands before that place is read")
 
 
@@ -131,10 +136,22 @@ def _read_line(line: bytes | None, intake: Intake, decoder: Decoder, most: int) 
     try:
         text = decoder.text(line)
         value = decoder.value(text)
-    except BadValue as error:
+    except BadValueError as error:
         intake.refuse(f"a line {error}", text if text is not None else line.decode("utf-8", "backslashreplace"))
         return
     intake.take(value)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep Python's cycle collector from walking through all that was read again and again: JSON holds no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _read_values(values: Values, source: Source, intake: Intake) -> None:
@@ -152,7 +169,7 @@ def _read_values(values: Values, source: Source, intake: Intake) -> None:
             else:
                 intake.take(value)
             start, entry = len(intake.register), 0
-    except (BadValue, BadFile) as error:
+    except (BadValueError, BadFileError) as error:
         intake.cut_off(start)
         intake.refuse(f"a file {error}; what stands before that place in the same bundle is set aside with it")
 

@@ -22,10 +22,23 @@ __all__ = ["Made", "make_tables"]
 _CODED = pa.dictionary(pa.int32(), pa.string())
 _TIME = pa.timestamp("us", tz="UTC")
 _FINDINGS = {
-    **{"code": _CODED, "status": _CODED, "value": pa.float64(), "comparator": _CODED, "unit": _CODED, "text": _CODED},
-    **{"time": _TIME, "known": _TIME, "onset_days": pa.float64(), "onset_age_years": pa.float64(), "phase": _CODED},
-    **{"subject": _CODED, "severity": _CODED, "body_site": _CODED, "ref_low": pa.float64(), "ref_high": pa.float64()},
-    **{"interpretation": _CODED},
+    "code": _CODED,
+    "status": _CODED,
+    "value": pa.float64(),
+    "comparator": _CODED,
+    "unit": _CODED,
+    "text": _CODED,
+    "time": _TIME,
+    "known": _TIME,
+    "onset_days": pa.float64(),
+    "onset_age_years": pa.float64(),
+    "phase": _CODED,
+    "subject": _CODED,
+    "severity": _CODED,
+    "body_site": _CODED,
+    "ref_low": pa.float64(),
+    "ref_high": pa.float64(),
+    "interpretation": _CODED,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from diagnosis.readers.fhir.account import Fate
 
-__all__ = ["OtherVersion", "refuse_other_statements", "refuse_other_versions"]
+__all__ = ["OtherVersionError", "refuse_other_statements", "refuse_other_versions"]
 
 _PROFILE = re.compile(r"hl7\.org/fhir/(\d)\.\d/")
 # Elements by which a version gives itself away. https://hl7.org/fhir/R4/diff.html, https://hl7.org/fhir/R5/diff.html
@@ -37,7 +37,7 @@ _R5: Mapping[str, Set[str]] = {
 _FOREIGN = {kind: frozenset({*names, *_R5.get(kind, ())}) for kind, names in _STU3.items()}
 
 
-class OtherVersion(Exception):
+class OtherVersionError(Exception):
     """A resource of another version of FHIR; `fate` says which."""
 
     def __init__(self, fate: Fate) -> None:
@@ -50,10 +50,10 @@ def refuse_other_versions(kind: str, resource: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    OtherVersion
+    OtherVersionError
     """
     if not _FOREIGN[kind].isdisjoint(resource):
-        raise OtherVersion(Fate.STU3 if not _STU3[kind].isdisjoint(resource) else Fate.R5)
+        raise OtherVersionError(Fate.STU3 if not _STU3[kind].isdisjoint(resource) else Fate.R5)
     meta = resource.get("meta")
     if meta is not None and "profile" in meta:
         for profile in meta["profile"]:
@@ -65,11 +65,11 @@ def refuse_other_statements(resource: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    OtherVersion
+    OtherVersionError
     """
     stated = resource.get("fhirVersion")
     if stated is not None and not stated.startswith("4."):
-        raise OtherVersion(Fate.R5 if stated >= "5" else Fate.STU3)
+        raise OtherVersionError(Fate.R5 if stated >= "5" else Fate.STU3)
 
 
 @lru_cache(maxsize=1024)
@@ -81,4 +81,4 @@ def _version(profile: str) -> str:
 def _refuse_profile(profile: str) -> None:
     version = _version(profile)
     if version != "4":
-        raise OtherVersion(Fate.R5 if version >= "5" else Fate.STU3)
+        raise OtherVersionError(Fate.R5 if version >= "5" else Fate.STU3)

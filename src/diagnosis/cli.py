@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +23,18 @@ from diagnosis.errors import DiagnosisError, InputError, RecordsError, UnknownNa
 if TYPE_CHECKING:
     from diagnosis.explanation import Evidence
     from diagnosis.records import Records
-    from diagnosis.suggestions import Diagnoser
+    from diagnosis.suggestions import Diagnoser, Differential
     from diagnosis.suggestions.diagnoser import Reading
     from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["app", "main"]
 
 _CHUNK = 500
-_OUTPUTS = ("table", "jsonl")
+_OUTPUTS = ("table", "jsonl", "fhir")
+_PLAIN: dict[str, Callable[[Differential], dict[str, Any]]] = {
+    "jsonl": lambda one: one.to_json(),
+    "fhir": lambda one: one.to_fhir(),
+}
 
 
 class _Reporting(TyperGroup):
@@ -135,8 +139,8 @@ def convert(
 
     records = read_records(source, format=from_, encoding=encoding)
     written = write_records(records, folder)
-    for warning in records.report.warnings:
-        _say(str(warning))
+    for problem in (*records.report.warnings, *records.report.notes):
+        _say(str(problem))
     typer.echo(f"{len(records):,} cases with {len(records.coded):,} findings in {written}")
 
 
@@ -189,7 +193,7 @@ def suggest(
     case: Annotated[str | None, typer.Option(metavar="ID", help="One case only.")] = None,
     top: Top = 5,
     reading: Annotated[str, typer.Option(help="Which reading of the differential.")] = "posterior",
-    format: Annotated[str, typer.Option(help="table or jsonl.")] = "table",
+    format: Annotated[str, typer.Option(help="table, jsonl, or fhir (a RiskAssessment a line).")] = "table",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
     encoding: Encoding = None,
 ) -> None:
@@ -197,13 +201,13 @@ def suggest(
     if format not in _OUTPUTS:
         near = nearest(format, _OUTPUTS)
         raise UnknownNameError(
-            "Suggestions are written as table or jsonl", f"Asked for {format!r}", "Use one.", near=near
+            "Suggestions are written as table, jsonl or fhir", f"Asked for {format!r}", "Use one.", near=near
         )
     diagnoser, cases = _load(model, records, encoding, case)
     with _output(output) as out:
         for start in range(0, len(cases), _CHUNK):
             for one in diagnoser.suggest(cases[start : start + _CHUNK], top=top, reading=cast("Reading", reading)):
-                out.write(_json(one.to_json()) + "\n" if format == "jsonl" else f"{one}\n\n")
+                out.write(f"{one}\n\n" if format == "table" else _json(_PLAIN[format](one)) + "\n")
 
 
 @app.command(epilog="Example: diagnosis explain runs/sample records/ --case 17 --html case.html --lang zh")

@@ -141,7 +141,7 @@ def test_bad_input_gets_one_message_and_status_2(
     assert "tables" in refused("convert", ward_folder, tmp_path / "x", "--from", "fhir5")
     assert "There is no such folder" in refused("suggest", tmp_path / "none", ward_folder)
     assert "No case has that id" in refused("suggest", model, ward_folder, "--case", "xyz")
-    assert "table or jsonl" in refused("suggest", model, ward_folder, "--format", "fhir")
+    assert "table, jsonl or fhir" in refused("suggest", model, ward_folder, "--format", "xml")
     assert "posterior" in refused("suggest", model, ward_folder, "--reading", "differental")
     assert "Nearest: site" in refused("evaluate", model, ward_folder, "--by", "sitte")
     assert "measles" in refused("explain", model, ward_folder, "--case", "002", "--diagnosis", "measels")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from diagnosis.explanation.evidence import Evidence, Line, SuggestionEvidence
-from diagnosis.features import FindingEncoder, Lineage
+from diagnosis.features import FindingEncoder, Lineage, finding_key
 from diagnosis.models.calibration import log_softmax
 from diagnosis.models.protocol import Model
 
@@ -32,6 +32,7 @@ class _Recorded:
 
     key: int
     code: str
+    name: str
     state: str
     fields: dict[str, Any]
 
@@ -72,7 +73,7 @@ def explain_case(
     relative = relative_to_list(contributions, log_p[shown])
     keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
     names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
-    names |= {r.code: _finding_name(case, r.code) for r in recorded}
+    names |= {r.code: r.name for r in recorded}
     suggestions = tuple(
         SuggestionEvidence(
             diagnosis=str(model.classes_[shown[i]]),
@@ -111,13 +112,6 @@ def relative_to_list(contributions: FloatArray, log_p: FloatArray) -> FloatArray
     return contributions - weight @ contributions
 
 
-def _finding_name(case: Records, key: str) -> str:
-    subject, slash, code = key.partition("/")
-    if slash and subject in ("family", "mother", "fetus", "contact"):
-        return f"{case.vocabulary.name(code)} ({subject})"
-    return case.vocabulary.name(key)
-
-
 def _recorded(case: Records, lineage: Lineage) -> list[_Recorded]:
     """The rows of the case that count and that the encoder knows."""
     coded = case.coded
@@ -126,12 +120,14 @@ def _recorded(case: Records, lineage: Lineage) -> list[_Recorded]:
     table = case.arrow("findings").take(pa.array(rows)).to_pylist()
     found = []
     for row, values in zip(rows, table, strict=True):
-        code = str(coded.codes[coded.code[row]])
-        key = code if coded.subject[row] < 0 else f"{coded.subjects[coded.subject[row]]}/{code}"
+        subject = None if coded.subject[row] < 0 else str(coded.subjects[coded.subject[row]])
+        key = finding_key(str(coded.codes[coded.code[row]]), subject)
         if key in place:
             fields = {n: values.get(n) for n in _ROW_FIELDS}
             fields |= {n: _iso(values.get(n)) for n in ("time", "known")}
-            found.append(_Recorded(place[key], key, _STATES[coded.status[row]], fields))
+            name = case.vocabulary.name(str(lineage.key_code[place[key]]))
+            name = f"{name} ({subject})" if subject else name
+            found.append(_Recorded(place[key], key, name, _STATES[coded.status[row]], fields))
     return found
 
 

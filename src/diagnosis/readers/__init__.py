@@ -1,10 +1,12 @@
 """Formats that records come in and go out as: one file a format.
 
-Public names: `read_records` (any known format by name), `write_records` (the tables of format 1), `formats` (the names
-of those that are installed; other packages add theirs through the entry-point group ``diagnosis.readers``).
+Public names: `read_records` (any known format by name), `read_fhir` (FHIR R4, with its own options), `write_records`
+(the tables of format 1), `formats` (the names of those that are installed; other packages add theirs through the
+entry-point group ``diagnosis.readers``).
 """
 
+from diagnosis.readers.fhir import read_fhir
 from diagnosis.readers.registry import formats, read_records
 from diagnosis.readers.tables import read_tables, write_records
 
-__all__ = ["formats", "read_records", "read_tables", "write_records"]
+__all__ = ["formats", "read_fhir", "read_records", "read_tables", "write_records"]

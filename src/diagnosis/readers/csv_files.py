@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def _encoding(head: bytes, encoding: str | None) -> str:
     if encoding is None or head.startswith(codecs.BOM_UTF8):
         return "utf8"
     try:
-        b"".decode(encoding)
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding or "none")  # refuses what codes no text, such as base64
     except (LookupError, ValueError, TypeError):
         raise InputError(
             "the encoding of the text files", f"{encoding!r} is no encoding of text", 'use for instance "gb18030"'

@@ -84,7 +84,7 @@ def plain(raw: pa.ChunkedArray | pa.Array) -> pa.Array:
     """One chunk; text types folded into `string`; empty text and floating NaN into null."""
     array = _one_chunk(raw)
     if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
+        array = plain(array.dictionary).take(array.indices)
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if pa.types.is_large_string(array.type) or array.type == pa.string_view():
@@ -101,7 +101,9 @@ def plain(raw: pa.ChunkedArray | pa.Array) -> pa.Array:
 def _one_chunk(raw: pa.ChunkedArray | pa.Array) -> pa.Array:
     if not isinstance(raw, pa.ChunkedArray):
         return raw
-    if pa.types.is_dictionary(raw.type):
+    if raw.num_chunks > 1 and pa.types.is_dictionary(raw.type):
+        if raw.type.value_type == pa.string_view():  # which Arrow cannot unify
+            return pa.chunked_array([plain(chunk) for chunk in raw.chunks]).combine_chunks().dictionary_encode()
         raw = raw.unify_dictionaries()
     return raw.chunk(0) if raw.num_chunks == 1 else raw.combine_chunks()
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from diagnosis.errors import InputError, nearest
 from diagnosis.records.differential import structs_of
@@ -66,8 +67,13 @@ def _from_pandas(frame: Any) -> pa.Table:
 def _column(name: str, values: Any) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
-    if str(getattr(values, "dtype", "")) == "object":
+    if isinstance(values, str):
+        raise TypeError("one text is no column")
+    kind = str(getattr(values, "dtype", ""))
+    if kind == "object" or kind.startswith(("period", "interval")):
         values = values.tolist()
+    if kind.startswith("datetime64[") and "," in kind:  # with a zone, which pandas itself would drop with a warning
+        return pc.assume_timezone(pa.array(values.dt.tz_convert(None).to_numpy(), from_pandas=True), "UTC")
     if type(values).__module__.startswith("polars"):
         return pa.chunked_array(values)
     if isinstance(values, list | tuple):

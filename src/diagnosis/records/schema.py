@@ -80,11 +80,10 @@ class Column:
     @property
     def allowed(self) -> str:
         """What the column may hold, in words."""
-        if self.choices:
-            return " | ".join(self.choices)
         words = {
             "text": "text",
             "code": "text",
+            "choice": " | ".join(self.choices),
             "number": "a finite number",
             "integer": "a whole number",
             "flag": "true | false",

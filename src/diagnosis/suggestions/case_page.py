@@ -174,7 +174,10 @@ def _view(line: Line, words: Vocabulary) -> LineView:
 
 
 def _subject(key: str) -> tuple[str | None, str]:
+    """Take a finding's key apart (see `finding_key`)."""
     subject, slash, code = key.partition("/")
+    if slash and subject == "patient":
+        return None, code
     return (subject, code) if slash and subject in _SUBJECTS else (None, key)
 
 

@@ -140,6 +140,23 @@ class Differential:
             "not_used": dict(self.not_used),
         }
 
+    def to_fhir(self) -> dict[str, Any]:
+        """The differential as a FHIR R4 RiskAssessment: plain values, one line of ``diagnosis suggest --format fhir``.
+
+        Its subject and encounter are the case's own `patient_id` and `case_id`; the findings that were used are named,
+        their values are not written. Probabilities are percentages, as FHIR has it.
+        """
+        from diagnosis.readers.fhir import risk_assessment
+
+        coded = self.records.coded
+        used = sorted({str(c) for c in coded.codes[coded.code]} - set(self.unknown_codes))
+        return risk_assessment(
+            self.to_json(),
+            {s.diagnosis: s.name for s in self.ranked},
+            patient=self.records.column("patient_id")[0],
+            basis=[(code, self.records.vocabulary.name(code)) for code in used],
+        )
+
     def to_html(self, lang: str = "en") -> str:
         """The page of this case as one HTML file, in English (``en``) or Chinese (``zh``): no script, no network."""
         from diagnosis.pages import render_case

@@ -4,5 +4,6 @@ Public names: `read_ddxplus` (a release as records), `sample_ddxplus` (patients 
 """
 
 from diagnosis.readers.ddxplus.reading import read_ddxplus
+from diagnosis.readers.ddxplus.sampling import sample_ddxplus
 
-__all__ = ["read_ddxplus"]
+__all__ = ["read_ddxplus", "sample_ddxplus"]

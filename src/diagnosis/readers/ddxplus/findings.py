@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,7 @@ class _Batch:
     """Rows of some patients; values, texts and chief complaints are few, so only their places are kept."""
 
     counts: _Ints
-    column: npt.NDArray[np.integer]
+    column: npt.NDArray[Any]
     status: npt.NDArray[np.int8]
     values: _Sparse
     texts: _Sparse
@@ -135,7 +135,7 @@ def _batch(
     recorded = state > 0
     counts = np.count_nonzero(recorded, axis=1)
     names = np.arange(state.shape[1], dtype=np.int16 if state.shape[1] < 1 << 15 else np.int32)
-    column = np.broadcast_to(names, state.shape)[recorded]
+    column: npt.NDArray[Any] = np.broadcast_to(names, state.shape)[recorded]
     ends = np.cumsum(counts)
     nothing = np.full(len(book.columns), np.nan)
     said = (case, book.token_column[token])
@@ -157,7 +157,7 @@ def _texted(book: Codebook, token_text: npt.NDArray[np.float64]) -> npt.NDArray[
 
 
 def _few(
-    column: npt.NDArray[np.integer],
+    column: npt.NDArray[Any],
     ends: _Ints,
     said: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]],
     given: npt.NDArray[np.float64],

@@ -120,15 +120,13 @@ class Register:
         for run, number in zip(self._runs, (len(self.key), file, line, entry), strict=True):
             run.append(number)
 
-    def add(self, kind: int) -> int:
-        """Enter a resource; returns its number."""
-        number = len(self.key)
-        self.key.append(0)
-        self.updated.append(0)
-        self.rank.append(0)
+    def add(self, kind: int, key: int, updated: int) -> None:
+        """Enter a resource; its number is how many there were before."""
+        self.key.append(key)
+        self.updated.append(updated)
         self.kind.append(kind)
+        self.rank.append(0)
         self.fate.append(0)
-        return number
 
     def place(self, number: int) -> Place:
         """Where a resource stands."""

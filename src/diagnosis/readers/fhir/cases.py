@@ -245,7 +245,7 @@ def _of_encounters(encounters: pa.Table, patients: pa.Table) -> pa.Table:
 
 
 def _of_patients(patients: pa.Table, start: Ints, end: Ints, day: Ints) -> pa.Table:
-    """One case a patient, from the start of the first encounter to the end of the last; the age is that at the start."""
+    """One case a patient, from the start of the first encounter to the end of the last; the age at the start."""
     return pa.table(
         {
             "case_id": patients["id"],

@@ -129,7 +129,7 @@ class Encounters:
         row = (
             self._patients(resource.get("subject")),
             *(start[0] if start else None, end[1] if end else None, *days),
-            _SETTINGS.get((kind or {}).get("code")),
+            _SETTINGS.get((kind or {}).get("code") or ""),
             word_of(resource.get("serviceType")),
             _name_of(resource.get("serviceProvider")),
             _code_of(stay.get("dischargeDisposition")),

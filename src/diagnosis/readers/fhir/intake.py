@@ -99,14 +99,17 @@ class Intake:
             register.begin(self._source.number, self._line, self._entry)
             self._gap = False
         at, read = place
-        number = register.add(at)
+        number = len(register)
         try:
-            key, ident = self._identity(kind, value, full_url, number)
+            key, ident, updated = self._identity(kind, value, full_url, number)
+            register.add(at, key, updated)
             fate, rank = read(value, number, key, ident)
         except OtherVersionError as other:
             fate, rank = other.fate, 0
         except _STRUCTURE:
             fate, rank = Fate.MALFORMED, 0
+            if len(register) == number:
+                register.add(at, NOBODY, 0)
         if rank or fate is not _USED:
             register.fate[number] = fate
             register.rank[number] = rank
@@ -150,26 +153,22 @@ class Intake:
         assert self._source is not None
         self.aside.write(what, place, self._source, reason, content)
 
-    def _identity(self, kind: str, value: Mapping[str, Any], full_url: Any, number: int) -> tuple[int, str]:
-        """The key and the id of a resource; both are entered."""
+    def _identity(self, kind: str, value: Mapping[str, Any], full_url: Any, number: int) -> tuple[int, str, int]:
+        """The key, the id and the version (when it was last updated) of a resource."""
         ident = value.get("id")
         if ident is not None and type(ident) is not str:
             raise TypeError("an id is text")
-        other = None
+        key = NOBODY
         if full_url is not None and not (ident and full_url.endswith((f"/{ident}", f":{ident}"))):
             other = named(full_url, kind)
             ident = ident or other
-        if not ident:
-            return NOBODY, f"{kind}-{number + 1}"
-        key = key_of(kind, ident)
-        if other is not None and other != ident:
-            self.aliases[key_of(kind, other)] = key
-        self.register.key[number] = key
+            if other and ident and other != ident:
+                self.aliases[key_of(kind, other)] = key_of(kind, ident)
+        if ident:
+            key = key_of(kind, ident)
         meta = value.get("meta")
         updated = self.clock(meta.get("lastUpdated")) if meta else None
-        if updated:
-            self.register.updated[number] = updated[0]
-        return key, ident
+        return key, ident or f"{kind}-{number + 1}", updated[0] if updated else 0
 
     def _no_resource(self, value: Any) -> None:
         if type(value) is dict and "transactionTime" in value and "output" in value:

@@ -36,7 +36,7 @@ _STATES = {
     "differential": "uncertain",
     "refuted": "absent",
 }
-# https://hl7.org/fhir/R4/valueset-diagnosis-role.html: how well a use speaks for the principal diagnosis; others do not.
+# How well a use speaks for the principal diagnosis; others do not. https://hl7.org/fhir/R4/valueset-diagnosis-role.html
 _USES = {"DD": 0, "post-op": 1, "billing": 2, None: 3}
 _ROLES = {"AD": "admission", "CC": "admission", "pre-op": "admission", "CM": "comorbidity"}
 _UNUSABLE = 9

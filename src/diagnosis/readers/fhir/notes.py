@@ -1,4 +1,4 @@
-"""What a reader of the account wants to know beside the counts: labels and their rules, dates, words, kinds of values."""
+"""What the account says beside the counts: labels and their rules, dates, words, kinds of values."""
 
 from __future__ import annotations
 

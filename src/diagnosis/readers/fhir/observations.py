@@ -132,7 +132,7 @@ class Observations:
         """Read the value of an Observation or a component; `about` is phase, kind and body site."""
         said = one.get("interpretation")
         read = self._read(one, said if said is None else interpretation_of(said))
-        if type(read) is not tuple:
+        if isinstance(read, Fate):
             return read
         state, value, comparator, unit, text, interpretation = read
         concept = one["code"]

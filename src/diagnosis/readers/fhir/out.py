@@ -11,7 +11,10 @@ from diagnosis.readers.fhir.terms import system_of
 __all__ = ["NOTE", "risk_assessment"]
 
 #: Stands in every RiskAssessment.
-NOTE = "Decision support for clinicians, not for patients and not for time-critical decisions. It suggests no treatment and no dose."
+NOTE = (
+    "Decision support for clinicians, not for patients and not for time-critical decisions. "
+    "It suggests no treatment and no dose."
+)
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z", re.ASCII)
 
 

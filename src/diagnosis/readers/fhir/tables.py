@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,7 +196,7 @@ def _plain(terms: Terms, code: str) -> dict[str, Any]:
     return {name: value for name, value in terms.rows[code].items() if name != "icd10"}
 
 
-def _table_of(rows: list[Mapping[str, Any]], names: Iterable[str]) -> pa.Table:
+def _table_of(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> pa.Table:
     filled = [n for n in names if any(n in row for row in rows)]
     return pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in filled})
 

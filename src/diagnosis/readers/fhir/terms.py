@@ -39,7 +39,7 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
         "http://unitsofmeasure.org": "UCUM",
     }
 )
-_SYSTEMS = {prefix: system for system, prefix in reversed(PREFIXES.items())}
+_SYSTEMS = {prefix: system for system, prefix in reversed(list(PREFIXES.items()))}
 _FINDING_ORDER = ("LOINC", "SNOMED", "HP")
 _DIAGNOSIS_ORDER = ("SNOMED", "ICD10", "ICD10CM", "ICD11", "MONDO", "ORPHA", "OMIM")
 _TAG = re.compile(r"\((?:finding|situation)\)\s*\Z", re.IGNORECASE)
@@ -105,10 +105,12 @@ class Terms:
             found = self._seen[key] = self._new(codings or (), concept.get("text"))
         return found
 
-    def describe(self, code: str, **columns: str | None) -> None:
+    def describe(
+        self, code: str, *, phase: str | None = None, kind: str | None = None, icd10: str | None = None
+    ) -> None:
         """Fill columns of a code's row that are still empty."""
         row = self.rows[code]
-        for name, value in columns.items():
+        for name, value in (("phase", phase), ("kind", kind), ("icd10", icd10)):
             if value is not None and name not in row:
                 row[name] = value
 

@@ -1,0 +1,263 @@
+"""Phenotypic features and measurements -> rows of findings, one by one; what cannot be read is set aside by itself."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from diagnosis.readers.phenopackets.terms import (
+    LATERALITIES,
+    NOT_PHENOTYPES,
+    RESULTS,
+    SEVERITIES,
+    Words,
+    class_of,
+    unit_of,
+)
+from diagnosis.readers.phenopackets.times import YEAR, BadPart, When, when
+from diagnosis.records.schema import STATES
+
+__all__ = ["Findings"]
+
+_PRESENT, _ABSENT = STATES.index("present"), STATES.index("absent")
+_KNOWN = frozenset(
+    {"type", "excluded", "onset", "severity", "modifiers", "description", "evidence", "resolution"}
+)
+_NUMBERS = ("value", "ref_low", "ref_high", "onset_age_years", "duration_days")
+_TEXTS = (
+    *("unit", "text", "severity", "laterality", "modifiers", "interpretation", "time"),
+    *("x_onset", "x_resolution", "x_description", "x_observed"),
+)
+
+
+class Findings:
+    """Rows of findings as they are read; columns that few rows fill are kept by row.
+
+    Parameters
+    ----------
+    keep_lost : bool
+        Whether to keep the content of what is set aside.
+
+    Attributes
+    ----------
+    lost : list of (int, str, object)
+        Number of each row that was set aside (from 1, among all rows read), the reason and the content.
+    counts : Counter
+        What the account tells beside.
+    """
+
+    def __init__(self, keep_lost: bool = False) -> None:
+        self.words = Words()
+        self._keep_lost = keep_lost
+        self.case = array("i")
+        self.lost: list[tuple[int, str, Any]] = []
+        self.counts: Counter[str] = Counter()
+        self._codes: dict[str, int] = {}
+        self._code = array("i")
+        self._status = array("b")
+        self._some: dict[str, dict[int, Any]] = {name: {} for name in (*_NUMBERS, *_TEXTS)}
+
+    def __len__(self) -> int:
+        return len(self._code)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes in the order they were met."""
+        return tuple(self._codes)
+
+    def features(self, features: list[Any], case: int, born: datetime | None) -> list[tuple[str, bool]]:
+        """Take in the phenotypic features of a case; returns the diseases among them, and whether each is excluded."""
+        diseases: list[tuple[str, bool]] = []
+        for feature in features:
+            try:
+                disease = self._feature(feature, case, born)
+            except BadPart as error:
+                self._lose(f"a phenotypic feature: {error}", feature)
+            else:
+                if disease:
+                    diseases.append(disease)
+        return diseases
+
+    def _feature(self, feature: Any, case: int, born: datetime | None) -> tuple[str, bool] | None:
+        if type(feature) is not dict:
+            raise BadPart("it is no object")
+        code = class_of(feature.get("type"), "its type", self.words)
+        excluded = feature.get("excluded", False)
+        if excluded is not False and excluded is not True:
+            raise BadPart("excluded is neither true nor false")
+        kind = NOT_PHENOTYPES.get(code.partition(":")[0].upper())
+        if kind:
+            self.counts[kind] += 1
+            return (code, excluded) if kind == "disease" else None
+        if len(feature) == 1 + ("excluded" in feature):
+            self._add(case, code, _ABSENT if excluded else _PRESENT)
+            return None
+        details = dict(_details(feature, born, self.counts))
+        row = self._add(case, code, _ABSENT if excluded else _PRESENT)
+        for name, value in details.items():
+            self._some[name][row] = value
+        return None
+
+    def measurements(self, measurements: list[Any], case: int, born: datetime | None) -> None:
+        """Take in the measurements of a case."""
+        for one in measurements:
+            try:
+                rows = list(_measured(one, born, self.words, self.counts))
+            except BadPart as error:
+                self._lose(f"a measurement: {error}", one)
+                continue
+            for code, status, details in rows:
+                row = self._add(case, code, STATES.index(status))
+                for name, value in details.items():
+                    if value is not None:
+                        self._some[name][row] = value
+
+    def _add(self, case: int, code: str, status: int) -> int:
+        codes = self._codes
+        self._code.append(codes.setdefault(code, len(codes)))
+        self.case.append(case)
+        self._status.append(status)
+        return len(self._code) - 1
+
+    def _lose(self, reason: str, content: Any) -> None:
+        self.lost.append((len(self) + len(self.lost) + 1, reason, content if self._keep_lost else None))
+
+    def table(self, case_ids: pa.Array) -> pa.Table:
+        """The findings as a table, without columns that no row fills."""
+        n = len(self)
+        states = pa.DictionaryArray.from_arrays(np.asarray(self._status), pa.array(STATES))
+        codes = pa.DictionaryArray.from_arrays(np.asarray(self._code), pa.array(self.codes, pa.string()))
+        columns = {"case_id": case_ids.take(pa.array(np.asarray(self.case))), "code": codes, "status": states}
+        for name, rows in self._some.items():
+            if rows:
+                columns[name] = _scattered(rows, n, pa.float64() if name in _NUMBERS else pa.string())
+        return pa.table(columns)
+
+
+def _scattered(rows: dict[int, Any], n: int, kind: pa.DataType) -> pa.Array:
+    """A column of `n` rows of which a few are filled."""
+    where = np.full(n, -1, np.int64)
+    where[np.fromiter(rows, np.int64, len(rows))] = np.arange(len(rows))
+    values = pa.array(list(rows.values()), kind)
+    return values.take(pa.array(where, mask=where < 0))
+
+
+def _details(feature: dict[str, Any], born: datetime | None, counts: Counter[str]) -> Iterator[tuple[str, Any]]:
+    """What a feature says beside its code and state."""
+    modifiers: list[str] = []
+    sides: list[str] = []
+    start = None
+    for name, value in feature.items():
+        if name == "onset":
+            start = when(value, born)
+            counts["onset" if start.years is not None else "onset_unplaced"] += 1
+            if start.years is not None:
+                yield "onset_age_years", start.years
+            if not start.plain:
+                yield "x_onset", start.stated
+        elif name == "severity":
+            code = class_of(value, "its severity")
+            if code in SEVERITIES:
+                yield "severity", SEVERITIES[code]
+            else:
+                counts["severity"] += 1
+                modifiers.append(code)
+        elif name == "modifiers":
+            for code in _codes_of(value):
+                (sides if code in LATERALITIES else modifiers).append(code)
+        elif name == "description" and value:
+            yield "x_description", _text(value)
+        elif name == "evidence":
+            counts["evidence"] += 1
+        elif name not in _KNOWN:
+            counts["unknown_field"] += 1
+    if "resolution" in feature:
+        end = when(feature["resolution"], born)
+        if start and None not in (start.years, end.years) and end.years >= start.years:  # type: ignore[operator]
+            yield "duration_days", (end.years - start.years) * YEAR  # type: ignore[operator]
+        yield "x_resolution", end.stated
+    if len(sides) == 1:
+        yield "laterality", LATERALITIES[sides[0]]
+    elif sides:
+        modifiers += sides
+    if modifiers:
+        yield "modifiers", "|".join(modifiers)
+
+
+def _codes_of(value: Any) -> list[str]:
+    if type(value) is not list:
+        raise BadPart("its modifiers are no list")
+    codes = [class_of(one, "a modifier") for one in value]
+    if any("|" in code for code in codes):
+        raise BadPart("the id of a modifier holds a |")
+    return codes
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise BadPart("its description is no text")
+    return value
+
+
+def _measured(
+    one: Any, born: datetime | None, words: Words, counts: Counter[str]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield code, state and details of what a measurement found; a complex value gives a row for each quantity."""
+    if type(one) is not dict:
+        raise BadPart("it is no object")
+    code = class_of(one.get("assay"), "its assay", words)
+    observed = when(one["timeObserved"], born) if "timeObserved" in one else When()
+    common = {"time": observed.time, "x_description": _text(one["description"]) if one.get("description") else None}
+    if observed.time is None:
+        common["x_observed"] = observed.stated or None
+    counts["procedure"] += "procedure" in one
+    if "complexValue" in one:
+        quantities = one["complexValue"].get("typedQuantities") if type(one["complexValue"]) is dict else None
+        if type(quantities) is not list or any(type(q) is not dict for q in quantities):
+            raise BadPart("its complex value has no list of typed quantities")
+        for typed in quantities:
+            inner = class_of(typed.get("type"), "the type of a quantity", words)
+            yield inner, "present", common | _quantity(typed.get("quantity"))
+        return
+    value = one.get("value")
+    if type(value) is not dict or len(value) != 1:
+        raise BadPart("it has no value")
+    if "quantity" in value:
+        yield code, "present", common | _quantity(value["quantity"])
+        return
+    ((name, word),) = value.items()
+    if name != "ontologyClass":
+        raise BadPart("its value is neither a quantity nor an ontology class")
+    result = class_of(word, "its value")
+    if result in RESULTS:
+        status, interpretation = RESULTS[result]
+        yield code, status, common | {"interpretation": interpretation}
+    else:
+        yield code, "present", common | {"text": word.get("label") or result}
+
+
+def _quantity(quantity: Any) -> dict[str, Any]:
+    if type(quantity) is not dict:
+        raise BadPart("a quantity is no object")
+    made: dict[str, Any] = {"value": _number(quantity.get("value", 0.0)), "unit": unit_of(quantity.get("unit"))}
+    span = quantity.get("referenceRange")
+    if span is not None:
+        if type(span) is not dict:
+            raise BadPart("a reference range is no object")
+        other = unit_of(span.get("unit"))
+        if other not in (None, made["unit"]):
+            raise BadPart("a reference range is in another unit than the value")
+        made |= {f"ref_{side}": _number(span[side]) for side in ("low", "high") if side in span}
+    return made
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or value != value or abs(value) == float("inf"):
+        raise BadPart("a quantity is no finite number")
+    return float(value)

@@ -163,7 +163,7 @@ def test_the_policy_reaches_the_declared_sensitivity_where_it_was_chosen(train: 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (lambda d, r: d.fit(r.frame("cases")), "Records to work on"),
+        (lambda d, r: d.fit(r.frame("cases")), "records to work on"),
         (lambda d, r: d.fit(r, ["flu"]), "(?i)one label for each"),
         (lambda d, r: d.fit(r, [None] * len(r)), "(?i)none of 240 cases has one"),
         (lambda d, r: d.fit(r, ["flu"] * len(r)), "(?i)two diagnoses"),

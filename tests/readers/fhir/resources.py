@@ -48,9 +48,9 @@ def observation(ident: str = "o1", *, code: Mapping[str, Any] | None = None, of:
     } | more
 
 
-def temperature(ident: str = "o1", value: float = 38.9, **more: Any) -> Resource:
+def temperature(ident: str = "o1", value: float = 38.9, *, of: str = "e1", **more: Any) -> Resource:
     quantity = {"value": value, "unit": "degrees C", "system": UCUM, "code": "Cel"}
-    return observation(ident, valueQuantity=quantity) | more
+    return observation(ident, of=of, valueQuantity=quantity) | more
 
 
 def condition(

@@ -189,17 +189,16 @@ class Intake:
             self.take_entry(entry, number)
 
     def take_entry(self, entry: Any, number: int) -> None:
-        """Take in the entry of a bundle."""
-        assert self._source is not None
-        outer = self._entry
-        if number != outer + 1 or number == 1:
-            self._gap = True
+        """Take in the entry of a bundle, or the item of an array of resources."""
+        self._gap |= number != self._entry + 1 or number == 1
         self._entry = number
-        resource = entry.get("resource") if isinstance(entry, dict) else entry
-        if resource is None:
-            self.skip("entry without a resource")
+        if isinstance(entry, dict) and "resourceType" not in entry:
+            if entry.get("resource") is None:
+                self.skip("entry without a resource")
+            else:
+                self.take(entry["resource"], entry.get("fullUrl"))
         else:
-            self.take(resource, entry.get("fullUrl"))
+            self.take(entry)
 
     def _by_kind(self) -> dict[str, tuple[int, _Reader]]:
         readers: dict[str, _Reader] = {

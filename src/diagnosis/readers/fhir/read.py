@@ -137,7 +137,7 @@ def _read_line(line: bytes | None, intake: Intake, decoder: Decoder, most: int) 
         text = decoder.text(line)
         value = decoder.value(text)
     except BadValueError as error:
-        intake.refuse(f"a line {error}", text if text is not None else line.decode("utf-8", "backslashreplace"))
+        intake.refuse(f"a line {error}", (text or line.decode("utf-8", "backslashreplace")).rstrip("\r\n"))
         return
     intake.take(value)
 

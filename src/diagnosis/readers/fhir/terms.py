@@ -159,12 +159,12 @@ def curie(coding: Mapping[str, Any]) -> str:
     system, code = coding.get("system"), coding["code"]
     if not isinstance(code, str) or not (system is None or isinstance(system, str)):
         raise TypeError("code and system are text")
-    code = code.strip()
+    code = _whole(code.strip())
     if not system:
         return code
     prefix = PREFIXES.get(system.rstrip("/"))
     if prefix is None:
-        return f"{system}#{code}"
+        return f"{_whole(system)}#{code}"
     return code if code.startswith(f"{prefix}:") else f"{prefix}:{code}"
 
 
@@ -200,4 +200,9 @@ def _text(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise TypeError("names are text")
-    return " ".join(value.split())
+    return _whole(" ".join(value.split()))
+
+
+def _whole(text: str) -> str:
+    """The text, with half a surrogate pair, which nothing can write, replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

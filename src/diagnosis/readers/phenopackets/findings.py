@@ -20,7 +20,7 @@ from diagnosis.readers.phenopackets.terms import (
     class_of,
     unit_of,
 )
-from diagnosis.readers.phenopackets.times import YEAR, BadPart, When, when
+from diagnosis.readers.phenopackets.times import YEAR, BadPartError, When, when
 from diagnosis.records.schema import STATES
 
 __all__ = ["Findings"]
@@ -41,6 +41,8 @@ class Findings:
 
     Parameters
     ----------
+    diseases : Words
+        Receives what diseases among the features are called.
     keep_lost : bool
         Whether to keep the content of what is set aside.
 
@@ -52,8 +54,9 @@ class Findings:
         What the account tells beside.
     """
 
-    def __init__(self, keep_lost: bool = False) -> None:
+    def __init__(self, diseases: Words, keep_lost: bool = False) -> None:
         self.words = Words()
+        self._diseases = diseases
         self._keep_lost = keep_lost
         self.case = array("i")
         self.lost: list[tuple[int, str, Any]] = []
@@ -77,8 +80,8 @@ class Findings:
         for feature in features:
             try:
                 disease = self._feature(feature, case, born)
-            except BadPart as error:
-                self._lose(f"a phenotypic feature: {error}", feature)
+            except BadPartError as error:
+                self.lose(f"a phenotypic feature: {error}", feature)
             else:
                 if disease:
                     diseases.append(disease)
@@ -86,15 +89,18 @@ class Findings:
 
     def _feature(self, feature: Any, case: int, born: datetime | None) -> tuple[str, bool] | None:
         if type(feature) is not dict:
-            raise BadPart("it is no object")
-        code = class_of(feature.get("type"), "its type", self.words)
+            raise BadPartError("it is no object")
+        code = class_of(feature.get("type"), "its type")
+        label = feature["type"].get("label", "")
         excluded = feature.get("excluded", False)
         if excluded is not False and excluded is not True:
-            raise BadPart("excluded is neither true nor false")
+            raise BadPartError("excluded is neither true nor false")
         kind = NOT_PHENOTYPES.get(code.partition(":")[0].upper())
         if kind:
             self.counts[kind] += 1
+            self._diseases.met(code, label)
             return (code, excluded) if kind == "disease" else None
+        self.words.met(code, label)
         if len(feature) == 1 + ("excluded" in feature):
             self._add(case, code, _ABSENT if excluded else _PRESENT)
             return None
@@ -109,8 +115,8 @@ class Findings:
         for one in measurements:
             try:
                 rows = list(_measured(one, born, self.words, self.counts))
-            except BadPart as error:
-                self._lose(f"a measurement: {error}", one)
+            except BadPartError as error:
+                self.lose(f"a measurement: {error}", one)
                 continue
             for code, status, details in rows:
                 row = self._add(case, code, STATES.index(status))
@@ -125,7 +131,8 @@ class Findings:
         self._status.append(status)
         return len(self._code) - 1
 
-    def _lose(self, reason: str, content: Any) -> None:
+    def lose(self, reason: str, content: Any) -> None:
+        """Set aside what would have been the next row."""
         self.lost.append((len(self) + len(self.lost) + 1, reason, content if self._keep_lost else None))
 
     def table(self, case_ids: pa.Array) -> pa.Table:
@@ -192,16 +199,16 @@ def _details(feature: dict[str, Any], born: datetime | None, counts: Counter[str
 
 def _codes_of(value: Any) -> list[str]:
     if type(value) is not list:
-        raise BadPart("its modifiers are no list")
+        raise BadPartError("its modifiers are no list")
     codes = [class_of(one, "a modifier") for one in value]
     if any("|" in code for code in codes):
-        raise BadPart("the id of a modifier holds a |")
+        raise BadPartError("the id of a modifier holds a |")
     return codes
 
 
 def _text(value: Any) -> str:
     if type(value) is not str:
-        raise BadPart("its description is no text")
+        raise BadPartError("its description is no text")
     return value
 
 
@@ -210,7 +217,7 @@ def _measured(
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield code, state and details of what a measurement found; a complex value gives a row for each quantity."""
     if type(one) is not dict:
-        raise BadPart("it is no object")
+        raise BadPartError("it is no object")
     code = class_of(one.get("assay"), "its assay", words)
     observed = when(one["timeObserved"], born) if "timeObserved" in one else When()
     common = {"time": observed.time, "x_description": _text(one["description"]) if one.get("description") else None}
@@ -220,20 +227,20 @@ def _measured(
     if "complexValue" in one:
         quantities = one["complexValue"].get("typedQuantities") if type(one["complexValue"]) is dict else None
         if type(quantities) is not list or any(type(q) is not dict for q in quantities):
-            raise BadPart("its complex value has no list of typed quantities")
+            raise BadPartError("its complex value has no list of typed quantities")
         for typed in quantities:
             inner = class_of(typed.get("type"), "the type of a quantity", words)
             yield inner, "present", common | _quantity(typed.get("quantity"))
         return
     value = one.get("value")
     if type(value) is not dict or len(value) != 1:
-        raise BadPart("it has no value")
+        raise BadPartError("it has no value")
     if "quantity" in value:
         yield code, "present", common | _quantity(value["quantity"])
         return
     ((name, word),) = value.items()
     if name != "ontologyClass":
-        raise BadPart("its value is neither a quantity nor an ontology class")
+        raise BadPartError("its value is neither a quantity nor an ontology class")
     result = class_of(word, "its value")
     if result in RESULTS:
         status, interpretation = RESULTS[result]
@@ -244,20 +251,20 @@ def _measured(
 
 def _quantity(quantity: Any) -> dict[str, Any]:
     if type(quantity) is not dict:
-        raise BadPart("a quantity is no object")
+        raise BadPartError("a quantity is no object")
     made: dict[str, Any] = {"value": _number(quantity.get("value", 0.0)), "unit": unit_of(quantity.get("unit"))}
     span = quantity.get("referenceRange")
     if span is not None:
         if type(span) is not dict:
-            raise BadPart("a reference range is no object")
+            raise BadPartError("a reference range is no object")
         other = unit_of(span.get("unit"))
         if other not in (None, made["unit"]):
-            raise BadPart("a reference range is in another unit than the value")
+            raise BadPartError("a reference range is in another unit than the value")
         made |= {f"ref_{side}": _number(span[side]) for side in ("low", "high") if side in span}
     return made
 
 
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or value != value or abs(value) == float("inf"):
-        raise BadPart("a quantity is no finite number")
+        raise BadPartError("a quantity is no finite number")
     return float(value)

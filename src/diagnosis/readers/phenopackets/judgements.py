@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from diagnosis.readers.phenopackets.terms import Words, class_of
-from diagnosis.readers.phenopackets.times import BadPart, When, when
+from diagnosis.readers.phenopackets.times import BadPartError, When, when
 
 __all__ = ["STATUS", "Judged", "Judgement", "Several", "judge"]
 
@@ -58,7 +58,7 @@ class Judged(NamedTuple):
 
 
 def judge(
-    diseases: list[Any], interpretations: list[Any], features: list[tuple[str, bool]], several: Several, words: Words
+    diseases: list[Any], interpretations: list[Any], several: Several, words: Words
 ) -> Judged:
     """Read the judgements of a packet.
 
@@ -70,15 +70,13 @@ def judge(
     ----------
     diseases, interpretations : list
         JSON of the two fields.
-    features : list of (str, bool)
-        Diseases that stand among the phenotypic features, and whether each is excluded.
     several : {"first", "none"}
     words : Words
         Receives what the diseases are called.
 
     Raises
     ------
-    BadPart
+    BadPartError
         A disease without an id, a status that is none, or a disease that is both excluded and present.
     """
     present, excluded, onsets = _diseases(diseases, words)
@@ -87,17 +85,15 @@ def judge(
     rule = "a solved interpretation" if solved else "a disease that is present"
     candidates = solved or list(dict.fromkeys(present))
     confirmed = list(dict.fromkeys([*solved, *present]))
-    others = [code for code, is_excluded in features if not is_excluded and code not in confirmed]
-    ruled_out = list(dict.fromkeys([*excluded, *(code for code, is_excluded in features if is_excluded)]))
-    if {*confirmed, *others} & {*ruled_out}:
-        raise BadPart("a disease is both excluded and present")
+    ruled_out = list(dict.fromkeys(excluded))
+    if {*confirmed} & {*ruled_out}:
+        raise BadPartError("a disease is both excluded and present")
     principal = candidates[0] if candidates and (several == "first" or len(candidates) == 1) else None
     if not candidates:
         rule = "no disease is confirmed"
     elif len(candidates) > 1:
         rule = f"the first of several, each {rule}" if principal else "several diseases are confirmed"
     rest = [Judgement(code, "secondary", "confirmed") for code in confirmed if code != principal]
-    rest += [Judgement(code, "comorbidity", "confirmed") for code in dict.fromkeys(others)]
     rest += [Judgement(code, None, "ruled_out") for code in ruled_out]
     rest += [j for j in made if j.status != "confirmed"]
     return Judged(principal, rule, rest, onsets.get(principal or ""))
@@ -107,11 +103,11 @@ def _diseases(diseases: list[Any], words: Words) -> tuple[list[str], list[str], 
     present, excluded, onsets = [], [], {}
     for one in diseases:
         if type(one) is not dict:
-            raise BadPart("a disease is no object")
+            raise BadPartError("a disease is no object")
         code = class_of(one.get("term"), "a disease", words)
         out = one.get("excluded", False)
         if out is not False and out is not True:
-            raise BadPart("excluded of a disease is neither true nor false")
+            raise BadPartError("excluded of a disease is neither true nor false")
         (excluded if out else present).append(code)
         if "onset" in one:
             onsets[code] = when(one["onset"])
@@ -121,15 +117,15 @@ def _diseases(diseases: list[Any], words: Words) -> tuple[list[str], list[str], 
 def _interpreted(interpretations: list[Any], words: Words) -> Iterator[Judgement]:
     for one in interpretations:
         if type(one) is not dict:
-            raise BadPart("an interpretation is no object")
+            raise BadPartError("an interpretation is no object")
         progress = one.get("progressStatus", "UNKNOWN_PROGRESS")
         if type(progress) is not str or progress not in STATUS:
-            raise BadPart("the progressStatus of an interpretation is none of the schema")
+            raise BadPartError("the progressStatus of an interpretation is none of the schema")
         diagnosis = one.get("diagnosis")
         if diagnosis is None:
             continue
         if type(diagnosis) is not dict:
-            raise BadPart("the diagnosis of an interpretation is no object")
+            raise BadPartError("the diagnosis of an interpretation is no object")
         code = class_of(diagnosis.get("disease"), "the disease of an interpretation", words)
         yield _ranked(Judgement(code, None, STATUS[progress]), one.get("summary"))
 

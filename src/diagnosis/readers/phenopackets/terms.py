@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from diagnosis.readers.phenopackets.times import BadPart
+from diagnosis.readers.phenopackets.times import BadPartError
 from diagnosis.vocabulary import is_unit
 
 __all__ = ["LATERALITIES", "NOT_PHENOTYPES", "RESULTS", "SEVERITIES", "Words", "class_of", "unit_of"]
@@ -51,6 +51,11 @@ class Words:
         #: How often each (code, label) was met.
         self.seen: dict[tuple[str, str], int] = {}
 
+    def met(self, code: str, label: str) -> None:
+        """Count a code with its label."""
+        pair = code, label
+        self.seen[pair] = self.seen.get(pair, 0) + 1
+
     def rows(self, codes: Iterable[str]) -> Iterator[dict[str, str]]:
         """Rows of a vocabulary for these codes."""
         labels: dict[str, Counter[str]] = {code: Counter() for code in codes}
@@ -76,17 +81,17 @@ def class_of(value: Any, what: str, words: Words | None = None) -> str:
 
     Raises
     ------
-    BadPart
+    BadPartError
         It is no object, or has no id.
     """
     code = value.get("id") if type(value) is dict else None
     if type(code) is not str or not code:
-        raise BadPart(f"{what} has no id")
+        raise BadPartError(f"{what} has no id")
     label = value.get("label", "")
     if type(label) is not str:
-        raise BadPart(f"the label of {what} is no text")
+        raise BadPartError(f"the label of {what} is no text")
     if words is not None:
-        words.seen[code, label] = words.seen.get((code, label), 0) + 1
+        words.met(code, label)
     return code
 
 
@@ -95,7 +100,7 @@ def unit_of(value: Any) -> str | None:
 
     Raises
     ------
-    BadPart
+    BadPartError
         It is not an ontology class.
     """
     if value is None:

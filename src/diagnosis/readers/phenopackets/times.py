@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["ONSETS", "YEAR", "BadPart", "When", "age_text", "element_of", "moment", "when", "years_of"]
+__all__ = ["ONSETS", "YEAR", "BadPartError", "When", "age_text", "element_of", "moment", "when", "years_of"]
 
 #: Days in a year.
 YEAR = 365.25
@@ -56,7 +56,7 @@ ONSETS: Mapping[str, float] = MappingProxyType(
 )
 
 
-class BadPart(Exception):
+class BadPartError(Exception):
     """A part of a packet is not built as the schema says; the message says what, without any of it."""
 
 
@@ -96,7 +96,7 @@ def years_of(duration: str) -> tuple[float, float | None]:
 
     Raises
     ------
-    BadPart
+    BadPartError
         It is none.
 
     Examples
@@ -106,7 +106,7 @@ def years_of(duration: str) -> tuple[float, float | None]:
     """
     match = _DURATION.fullmatch(duration)
     if match is None:
-        raise BadPart("an age is no ISO 8601 duration such as P3Y4M or P2W")
+        raise BadPartError("an age is no ISO 8601 duration such as P3Y4M or P2W")
     year, month, week, day, hour, minute, second = (float((g or "0").replace(",", ".")) for g in match.groups())
     days = week * 7 + day + hour / 24 + minute / 1440 + second / 86400
     exact = days if match[1] is None and match[2] is None else None
@@ -145,16 +145,16 @@ def when(element: Any, born: datetime | None = None) -> When:
 
     Raises
     ------
-    BadPart
+    BadPartError
         It is none of these.
     """
     if type(element) is not dict or len(element) != 1:
-        raise BadPart("a time is not one of age, ageRange, ontologyClass, timestamp, interval, gestationalAge")
+        raise BadPartError("a time is not one of age, ageRange, ontologyClass, timestamp, interval, gestationalAge")
     ((name, value),) = element.items()
     if name == "timestamp":
         return _dated(value, None, born)
     if type(value) is not dict:
-        raise BadPart(f"{name if name in _KINDS else 'a time'} is no object")
+        raise BadPartError(f"{name if name in _KINDS else 'a time'} is no object")
     if name == "age":
         text = _duration(value)
         years, days = years_of(text)
@@ -162,7 +162,7 @@ def when(element: Any, born: datetime | None = None) -> When:
     if name == "ontologyClass":
         code = value.get("id")
         if type(code) is not str or not code:
-            raise BadPart("a class of onset has no id")
+            raise BadPartError("a class of onset has no id")
         return When(ONSETS.get(code), stated=code)
     if name == "gestationalAge":
         return _gestation(value.get("weeks", 0), value.get("days", 0))
@@ -171,7 +171,7 @@ def when(element: Any, born: datetime | None = None) -> When:
         return When(years_of(first)[0], years_of(last)[0], stated=f"{first}/{last}")
     if name == "interval":
         return _dated(value.get("start"), value.get("end"), born)
-    raise BadPart("a time is not one of age, ageRange, ontologyClass, timestamp, interval, gestationalAge")
+    raise BadPartError("a time is not one of age, ageRange, ontologyClass, timestamp, interval, gestationalAge")
 
 
 _KINDS = frozenset({"age", "ageRange", "ontologyClass", "interval", "gestationalAge"})
@@ -180,13 +180,13 @@ _KINDS = frozenset({"age", "ageRange", "ontologyClass", "interval", "gestational
 def _duration(value: Any) -> str:
     text = value.get("iso8601duration") if type(value) is dict else None
     if type(text) is not str:
-        raise BadPart("an age has no iso8601duration")
+        raise BadPartError("an age has no iso8601duration")
     return text
 
 
 def _gestation(weeks: Any, days: Any) -> When:
     if type(weeks) is not int or type(days) is not int or not (0 <= weeks <= 45 and 0 <= days <= 315):
-        raise BadPart("a gestational age is not in whole weeks up to 45 and days")
+        raise BadPartError("a gestational age is not in whole weeks up to 45 and days")
     age = weeks * 7 + days - _TERM
     # A day before birth says itself by its age; at term and later the age alone would say "at birth".
     return When(min(age / YEAR, 0.0), stated=f"{weeks}w{days}d", plain=age < 0)
@@ -197,16 +197,16 @@ def moment(text: Any) -> datetime:
 
     Raises
     ------
-    BadPart
+    BadPartError
         It is none.
     """
     if type(text) is not str:
-        raise BadPart("a timestamp is no text")
+        raise BadPartError("a timestamp is no text")
     try:
         made = datetime.fromisoformat(re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text))
         return made.replace(tzinfo=UTC) if made.tzinfo is None else made.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadPart("a timestamp is no ISO 8601 time") from None
+        raise BadPartError("a timestamp is no ISO 8601 time") from None
 
 
 def _dated(start: Any, end: Any, born: datetime | None) -> When:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from diagnosis.explanation import Contrast, Evidence
     from diagnosis.features import FindingEncoder
     from diagnosis.models import BoostedModel, HybridModel, LinearModel
-    from diagnosis.readers import read_fhir, read_records, write_records
+    from diagnosis.readers import read_ddxplus, read_fhir, read_records, sample_ddxplus, write_records
     from diagnosis.records import OTHER, Case, Finding, Records, split
     from diagnosis.sample import load_sample, make_cohort
     from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion
@@ -54,7 +54,7 @@ _HOMES = {
     **dict.fromkeys(("Contrast", "Evidence"), "explanation"),
     "FindingEncoder": "features",
     **dict.fromkeys(("BoostedModel", "HybridModel", "LinearModel"), "models"),
-    **dict.fromkeys(("read_fhir", "read_records", "write_records"), "readers"),
+    **dict.fromkeys(("read_ddxplus", "read_fhir", "read_records", "sample_ddxplus", "write_records"), "readers"),
     **dict.fromkeys(("OTHER", "Case", "Finding", "Records", "split"), "records"),
     **dict.fromkeys(("load_sample", "make_cohort"), "sample"),
     **dict.fromkeys(("Diagnoser", "Differential", "Flag", "Suggestion"), "suggestions"),
@@ -94,8 +94,10 @@ __all__ = [
     "load_diagnoser",
     "load_sample",
     "make_cohort",
+    "read_ddxplus",
     "read_fhir",
     "read_records",
+    "sample_ddxplus",
     "split",
     "train",
     "write_records",

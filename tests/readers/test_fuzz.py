@@ -127,7 +127,7 @@ def refuse_leaks(error: DiagnosisError) -> None:
     assert not [s for text in shown for s in SECRETS if s in text]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(cases=bytes_of(CASES), findings=bytes_of(FINDINGS))
 @example(cases=CASES.encode("gbk"), findings=FINDINGS.encode())
 @example(cases=CASES.encode(), findings=FINDINGS.encode("utf-16"))
@@ -142,7 +142,7 @@ def test_any_csv(cases: bytes, findings: bytes) -> None:
         check(folder)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(at=st.integers(0, 2_000), bit=st.integers(0, 7), cut=st.booleans())
 def test_any_parquet(at: int, bit: int, cut: bool) -> None:
     with tempfile.TemporaryDirectory() as name:

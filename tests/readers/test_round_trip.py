@@ -28,7 +28,7 @@ def round_trip(records: Records, form: str) -> Records:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(records=whole_records(), data=st.data())
 def test_what_is_written_is_read(form: str, records: Records, data: st.DataObject) -> None:
     again = round_trip(records, form)
@@ -187,7 +187,7 @@ def test_parts_of_a_folder_are_one_table(tmp_path: Path) -> None:
     np.testing.assert_array_equal(records.coded.offsets, [0, 1, 2])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(records=whole_records())
 @example(records=Records.from_tables({"cases": {"case_id": []}, "findings": {"case_id": [], "code": [], "status": []}}))
 def test_the_digest_is_of_the_content(records: Records) -> None:

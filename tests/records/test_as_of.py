@@ -153,17 +153,18 @@ def clocked(draw: st.DrawFn) -> Records:
 moments = st.sampled_from(["arrival", "index", "end"]) | st.floats(-10, 100)
 
 
-@settings(max_examples=50)
-@given(records=clocked(), at=moments, hours=st.integers(81, 200), known=st.booleans())
-def test_future_blind(records: Records, at: Any, hours: int, known: bool) -> None:
+@settings(max_examples=30)
+@given(records=clocked(), at=moments, known=st.booleans())
+def test_future_blind(records: Records, at: Any, known: bool) -> None:
     """Rows known after the moment change nothing, whatever they say."""
     findings = records.arrow("findings")
-    future = pa.array([DAY + (hours + 200) * HOUR] * len(findings), pa.timestamp("us", "UTC"))
-    later = findings.set_column(findings.column_names.index("known"), "known", future)
-    if not known:
-        later = later.set_column(later.column_names.index("known"), "known", findings["time"])
-        later = later.set_column(later.column_names.index("time"), "time", future)
-        later = later.set_column(later.column_names.index("known"), "known", pa.nulls(len(later), future.type))
+    # Each at an instant of its own, so that none contradicts another.
+    ticks = [DAY + (500 + i) * HOUR for i in range(len(findings))]
+    late = pa.array(ticks, pa.timestamp("us", "UTC"))
+    later = findings.set_column(findings.column_names.index("time"), "time", late)
+    later = later.set_column(
+        later.column_names.index("known"), "known", late if known else pa.nulls(len(late), late.type)
+    )
     plain = pa.concat_tables([t.cast(_plain(t.schema)) for t in (findings, later)])
     more = Records.from_tables({"cases": records.arrow("cases"), "findings": plain})
     seen, same = records.as_of(at), more.as_of(at)
@@ -189,7 +190,7 @@ def _has_no_moment(records: Records, at: Any) -> np.ndarray:
     return missing[{"arrival": "time", "end": "end_time"}.get(at, "time")]
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(records=clocked(), at=moments, unknown=st.sampled_from(["keep", "drop"]))
 def test_counts_add_up(records: Records, at: Any, unknown: Any) -> None:
     seen = records.as_of(at, unknown_time=unknown)

@@ -1,12 +1,13 @@
 """Formats that records come in and go out as: one file a format.
 
-Public names: `read_records` (any known format by name), `read_fhir` (FHIR R4, with its own options), `write_records`
-(the tables of format 1), `formats` (the names of those that are installed; other packages add theirs through the
-entry-point group ``diagnosis.readers``).
+Public names: `read_records` (any known format by name), `read_fhir` (FHIR R4, with its own options), `read_ddxplus` and
+`sample_ddxplus` (DDXPlus, and patients drawn from its tables), `write_records` (the tables of format 1), `formats` (the
+names of those that are installed; other packages add theirs through the entry-point group ``diagnosis.readers``).
 """
 
+from diagnosis.readers.ddxplus import read_ddxplus, sample_ddxplus
 from diagnosis.readers.fhir import read_fhir
 from diagnosis.readers.registry import formats, read_records
 from diagnosis.readers.tables import read_tables, write_records
 
-__all__ = ["formats", "read_fhir", "read_records", "read_tables", "write_records"]
+__all__ = ["formats", "read_ddxplus", "read_fhir", "read_records", "read_tables", "sample_ddxplus", "write_records"]

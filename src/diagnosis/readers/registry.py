@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from diagnosis.errors import UnknownNameError, nearest
+from diagnosis.readers.ddxplus import read_ddxplus
 from diagnosis.readers.fhir import read_fhir
 from diagnosis.readers.tables import read_tables
 from diagnosis.records import Records
@@ -16,7 +17,7 @@ from diagnosis.records.loading import OnError
 __all__ = ["formats", "read_records"]
 
 Reader = Callable[..., Records]
-_OWN: Mapping[str, Reader] = {"tables": read_tables, "fhir": read_fhir}
+_OWN: Mapping[str, Reader] = {"tables": read_tables, "fhir": read_fhir, "ddxplus": read_ddxplus}
 
 
 @cache

@@ -69,7 +69,8 @@ def load(
     found : sequence of Problem
         What the reader saw already (broken lines).
     lost : mapping of table name to sequence of str
-        Lines the reader could not split into columns; they count as read and set aside.
+        Lines the reader could not take apart, in the order of the numbers that `found` gives them; they count as read
+        and set aside.
 
     Raises
     ------
@@ -88,7 +89,8 @@ def load(
     tables = {name: t.table for name, t in typed.items()}
     faults = [f for t in typed.values() for f in t.faults]
     faults += [f for f in _row_faults(tables, {n: t.bad for n, t in typed.items()}) if len(f.rows)]
-    numbers = {p.table: np.array(sorted(p.rows), np.int64) for p in found if p.table in lines}
+    broken = {n: _broken_rows(n, found) for n in lines}
+    numbers = {n: np.array(list(rows), np.int64) for n, rows in broken.items() if rows}
     errors = [p for p in found if p.severity == "error"]
     errors += [_problem(f, "error", numbers.get(f.table)) for f in faults]
     kept, reasons = set_aside(tables, faults)
@@ -97,7 +99,7 @@ def load(
         raise _refusal(Report((*errors,), counts, refused=True))
     path = None
     if errors and quarantine is not None:
-        path = write_quarantine(quarantine, sources, reasons, lines, numbers)
+        path = write_quarantine(quarantine, sources, reasons, lines, broken)
     case = checks.case_of(kept["findings"], kept["cases"]["case_id"].combine_chunks())
     places = {n: np.delete(np.arange(len(t)), list(reasons[n])) if reasons[n] else None for n, t in tables.items()}
     odd = [_placed(f, places.get(f.table)) for f in suspicions.suspicions(kept, case, words_of(kept))]
@@ -114,6 +116,11 @@ def _sources(raw: Mapping[str, Any], on_error: str) -> dict[str, pa.Table]:
             "tables by name", f"found {type(raw).__name__}", 'give {"cases": ..., "findings": ...} and others'
         )
     return {str(name): to_arrow(table, str(name)) for name, table in raw.items()}
+
+
+def _broken_rows(table: str, found: Sequence[Problem]) -> dict[int, str]:
+    """Numbers of the lines of a table that its reader could not take apart, ascending, each with the reason."""
+    return dict(sorted((row, p.says) for p in found if p.table == table and p.severity == "error" for row in p.rows))
 
 
 def words_of(tables: Mapping[str, pa.Table]) -> Vocabulary:

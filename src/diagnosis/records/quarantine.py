@@ -47,7 +47,7 @@ def write_quarantine(
     sources: Mapping[str, pa.Table],
     reasons: Mapping[str, Reasons],
     lines: Mapping[str, Sequence[str]],
-    numbers: Mapping[str, np.ndarray],
+    broken: Mapping[str, Mapping[int, str]],
 ) -> str:
     """Write every row set aside, with its reasons; whole or not at all, readable by its owner only.
 
@@ -60,8 +60,8 @@ def write_quarantine(
     reasons : mapping of str to Reasons
     lines : mapping of str to sequence of str
         Lines that could not be split into columns.
-    numbers : mapping of str to ndarray
-        Row numbers of the broken lines.
+    broken : mapping of str to mapping of int to str
+        Row numbers of these lines, ascending, and their reasons.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def write_quarantine(
         )  # 0600 by contract of mkstemp
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
-                for entry in _entries(sources, reasons, lines, numbers):
+                for entry in _entries(sources, reasons, lines, broken):
                     out.write(json.dumps(entry, ensure_ascii=False) + "\n")
             Path(temporary).replace(target)
         except BaseException:
@@ -91,19 +91,20 @@ def _entries(
     sources: Mapping[str, pa.Table],
     reasons: Mapping[str, Reasons],
     lines: Mapping[str, Sequence[str]],
-    numbers: Mapping[str, np.ndarray],
+    broken: Mapping[str, Mapping[int, str]],
 ) -> Iterator[dict[str, Any]]:
     for table, by_row in reasons.items():
         rows = np.array(sorted(by_row), np.int64)
         columns = {c: _values(sources[table][c].take(pa.array(rows))) for c in sources[table].column_names}
-        for i, (row, number) in enumerate(zip(rows.tolist(), row_numbers(rows, numbers.get(table)), strict=True)):
+        numbers = row_numbers(rows, np.array(list(broken.get(table, ())), np.int64))
+        for i, (row, number) in enumerate(zip(rows.tolist(), numbers, strict=True)):
             values = {c: v[i] for c, v in columns.items()}
             yield {"table": table, "row": int(number), "reasons": by_row[row], "values": values}
     for table, texts in lines.items():
-        known = numbers.get(table, np.zeros(0, np.int64))
+        known = list(broken.get(table, {}).items())
         for i, text in enumerate(texts):
-            row = int(known[i]) if len(known) == len(texts) else None
-            yield {"table": table, "row": row, "reasons": ["has another number of columns"], "line": text}
+            row, reason = known[i] if len(known) == len(texts) else (None, "cannot be taken apart")
+            yield {"table": table, "row": row, "reasons": [reason], "line": text}
 
 
 def row_numbers(rows: np.ndarray, broken: np.ndarray | None) -> np.ndarray:

@@ -238,6 +238,11 @@ class Records:
         return fixed(np.where(np.isnan(weight), 1.0, weight))
 
     @cached_property
+    def _places(self) -> Mapping[str, int]:
+        """Position of each case by its id; of one that was taken twice, the first."""
+        return {case_id: i for i, case_id in reversed(list(enumerate(self.case_ids.tolist())))}
+
+    @cached_property
     def _offsets(self) -> npt.NDArray[np.int64]:
         return offsets_of(self._case, len(self))
 
@@ -303,12 +308,11 @@ class Records:
             No case has that id.
         """
         if isinstance(which, str):
-            found = np.flatnonzero(self.case_ids == which)
-            if not len(found):
+            if which not in self._places:
                 raise UnknownNameError(
                     "asked for a case by id", "no case has that id", "look at `records.case_ids` for those there are"
                 )
-            which = int(found[0])
+            which = self._places[which]
         one = self[[which]]
         return case_of_rows(one._tables["cases"].to_pylist()[0], one._tables["findings"].to_pylist())
 

@@ -121,7 +121,7 @@ def _units(records: Records, by: str, test_size: float | str, seed: int) -> npt.
         if test_size not in set(names[~missing]):
             near = nearest(test_size, sorted(set(names[~missing]))) if by == "site" else ()
             raise InputError(f"the {by} to test on", "no case has that name", "use one of the names", near=near)
-        return np.asarray(names == test_size)
+        return np.array([name == test_size for name in names.tolist()])
     # Cases without a site are one unit; a case without a group belongs with its patient's others.
     kept = [(not none, str(name)) for none, name in zip(missing.tolist(), names.tolist(), strict=True)]
     if by == "group":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -132,8 +132,8 @@ def _missing_units(findings: pa.Table, code: pa.DictionaryArray, unit: pa.Dictio
 
 def _rare(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:
     names = labels_of(tables["cases"], tables.get("labels"))
-    counts = np.unique(names[names != None].astype(str), return_counts=True)[1]  # noqa: E711 - elementwise
-    rare = int((counts < RARE).sum())
+    counts = Counter(one for one in names.tolist() if one is not None)
+    rare = sum(n < RARE for n in counts.values())
     says = f"{rare:,} of {len(counts):,} diagnoses have fewer than {RARE} cases"
     yield Fault("rare_diagnoses", "cases", "diagnosis", says, _NO_ROWS, (), rare)
 

@@ -116,10 +116,7 @@ class Differential:
         return f"<Differential of case {self.case_id}: {first}, {len(self.ranked)} shown>"
 
     def _repr_html_(self) -> str:
-        from diagnosis.pages import render_case
-        from diagnosis.suggestions.case_page import page_of
-
-        return render_case(page_of(self), fragment=True)
+        return self.to_html(fragment=True)
 
     def to_json(self) -> dict[str, Any]:
         """The differential as plain values: one line of ``diagnosis suggest --format jsonl``."""
@@ -157,12 +154,15 @@ class Differential:
             basis=[(code, self.records.vocabulary.name(code)) for code in used],
         )
 
-    def to_html(self, lang: str = "en") -> str:
-        """The page of this case as one HTML file, in English (``en``) or Chinese (``zh``): no script, no network."""
+    def to_html(self, lang: str = "en", *, fragment: bool = False) -> str:
+        """The page of this case in English (``en``) or Chinese (``zh``): one HTML file, no script, no network.
+
+        With `fragment`, an element with its own scoped style, to be put into another page or a notebook.
+        """
         from diagnosis.pages import render_case
         from diagnosis.suggestions.case_page import page_of
 
-        return render_case(page_of(self), lang)
+        return render_case(page_of(self), lang, fragment)
 
     def explain(self, diagnoses: Sequence[str] | None = None, top: int | None = None) -> Evidence:
         """Take the suggestions apart by finding.

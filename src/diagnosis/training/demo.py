@@ -71,8 +71,7 @@ def run_demo(output: str | Path = "runs/demo") -> Demo:
 
 def demo_config(output: str | Path) -> Config:
     """Return the config of the demonstration: that of `configs/sample.yaml`, under a name of its own."""
-    # Sixty rounds are enough on the sample, and keep the whole within a minute.
-    model = ModelChoice.model_validate({"kind": "hybrid", "boosted": {"rounds": 60}})
+    model = ModelChoice.model_validate({"kind": "hybrid"})
     split = SplitPlan(by="patient", test=0.25)
     return Config(name="demo", as_of=AsOf(at="index"), split=split, model=model, output=str(output))
 

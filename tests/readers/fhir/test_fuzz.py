@@ -121,36 +121,30 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def fates_add_up(report: Report) -> int:
-    """Read = used + left out + set aside for each type of resource; returns how many were read."""
-    total = 0
+    """Read = used + left out + set aside for each type of resource; returns how many there were, with what is none."""
+    total = sum(p.count for p in report.errors if p.kind == "unreadable")
     for one in report.notes:
         if one.table in KINDS:
             read, rest = one.says.split(" read: ")
             parts = [int(part.split()[0].replace(",", "")) for part in rest.split(", ") if part[0].isdigit()]
             assert sum(parts) == int(read.replace(",", "")) == one.count, one.says
-            total += one.count
-        elif one.kind == "not_read":
-            total += one.count
+        total += one.count if one.table in KINDS or one.kind == "not_read" else 0
     return total
 
 
 def entries(value: Any) -> int:
-    """Resources in a bundle that reach the reader as such."""
+    """What a bundle holds, with what the bundles in it hold."""
     found = 0
     for entry in value["entry"]:
-        resource = entry.get("resource") if isinstance(entry, dict) else entry
-        kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if kind == "Bundle":
-            inner = resource.get("entry")
-            found += entries(resource) if isinstance(inner, list) else 0
-        elif isinstance(kind, str):
-            found += 1
-        elif resource is None:
-            found += 1  # an entry without a resource is counted among what is not read
+        whole = isinstance(entry, dict) and "resourceType" not in entry
+        resource = entry.get("resource") if whole else entry
+        is_bundle = isinstance(resource, dict) and resource.get("resourceType") == "Bundle"
+        inner = resource.get("entry") if is_bundle else None
+        found += entries(resource) if isinstance(inner, list) else 0 if is_bundle and inner is None else 1
     return found
 
 
-@settings(max_examples=250)
+@settings(max_examples=80)
 @given(damaged(), st.booleans(), st.sampled_from(["encounter", "patient"]))
 def test_no_crash_and_no_silent_loss(value: dict[str, Any], one_a_line: bool, case: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -170,7 +164,7 @@ def test_no_crash_and_no_silent_loss(value: dict[str, Any], one_a_line: bool, ca
         assert len(records.coded) == report.counts["findings"].loaded
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_bytes_at_random(data: st.DataObject) -> None:
     """Lines of which some are cut, doubled, or filled with anything."""

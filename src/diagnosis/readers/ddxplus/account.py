@@ -114,7 +114,7 @@ def set_aside(files: Sequence[File], path: str | Path) -> str:
         {f.label: pa.table({name: pa.array(v, pa.string()) for name, v in f.lines.columns.items()}) for f in files},
         reasons,
         {f.label: [text for _, text in f.lines.broken] for f in files if f.lines.broken},
-        {f.label: f.broken for f in files},
+        {f.label: dict.fromkeys(f.broken.tolist(), _BROKEN) for f in files},
     )
 
 

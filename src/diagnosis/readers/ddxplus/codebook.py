@@ -32,9 +32,8 @@ class Codebook:
     tokens : mapping of str to int
         Number of an answer: ``fievre``, ``douleurxx_intens_@_5``.
     columns : tuple of str
-        Codes of findings: one for a binary or categorical question, one for each option of a multi-choice one.
+        Codes of findings: one for each question, and after a multi-choice one, one for each option.
     token_question, token_column : ndarray of int32, shape (n_tokens,)
-        The column is -1 for the default of a multi-choice question, which denies all its options.
     token_state : ndarray of int8, shape (n_tokens,)
     token_value : ndarray of float64, shape (n_tokens,)
         NaN where the answer is no number.
@@ -42,12 +41,14 @@ class Codebook:
         The answers that say "nothing".
     column_question : ndarray of int32, shape (n_columns,)
     column_default : ndarray of int8, shape (n_columns,)
-        State of each column when the question is answered with its default.
+        State of each column when the question is answered with its default; 0 for options.
     default_value : ndarray of float64, shape (n_columns,)
         Value of it, NaN where it is no number.
     parent : ndarray of int32, shape (n_questions,)
         -1: always asked.
     multi : ndarray of bool, shape (n_questions,)
+    question_column : ndarray of int32, shape (n_questions,)
+        The question's own column.
     """
 
     questions: tuple[Question, ...]
@@ -64,6 +65,7 @@ class Codebook:
     default_value: npt.NDArray[np.float64]
     parent: _Ints
     multi: npt.NDArray[np.bool_]
+    question_column: _Ints
 
     @classmethod
     def of(cls, questions: Sequence[Question]) -> Codebook:
@@ -83,22 +85,24 @@ class Codebook:
             raise InputError(
                 "evidences whose answers differ in writing", "two are the same", "copy release_evidences.json again"
             )
-        starts = [questions[i] for _, i in columns]
         return cls(
             questions=tuple(questions),
             position=MappingProxyType(position),
             tokens=MappingProxyType(names),
             columns=tuple(place),
             token_question=np.array([t[-1] for t in tokens], np.int32),
-            token_column=np.array([place.get(t[1], -1) for t in tokens], np.int32),
+            token_column=np.array([place[t[1]] for t in tokens], np.int32),
             token_state=np.array([t[2] for t in tokens], np.int8),
             token_value=np.array([t[3] for t in tokens], np.float64),
             token_default=np.array([t[4] for t in tokens], bool),
             column_question=np.array([i for _, i in columns], np.int32),
-            column_default=np.array([PRESENT if q.scaled else ABSENT for q in starts], np.int8),
-            default_value=np.array([float(q.default) if q.scaled else np.nan for q in starts]),
+            column_default=np.array([_default(code, questions[i]) for code, i in columns], np.int8),
+            default_value=np.array(
+                [float(questions[i].default) if questions[i].scaled else np.nan for _, i in columns]
+            ),
             parent=np.array([position.get(q.parent or "", -1) for q in questions], np.int32),
             multi=np.array([q.kind == "M" for q in questions], bool),
+            question_column=np.array([place[q.code] for q in questions], np.int32),
         )
 
     def words(self, lang: str) -> list[str | None]:
@@ -111,9 +115,18 @@ class Codebook:
 
 
 def _codes(question: Question) -> list[str]:
-    if question.kind == "M":
-        return [f"{question.code}{SEPARATOR}{value}" for value in question.options]
-    return [question.code]
+    options = question.options if question.kind == "M" else ()
+    return [question.code, *(f"{question.code}{SEPARATOR}{value}" for value in options)]
+
+
+def _default(code: str, question: Question) -> int:
+    if code != question.code:
+        return 0
+    return PRESENT if question.scaled else ABSENT
+
+
+def _number(question: Question) -> float:
+    return float(question.default) if question.scaled else np.nan
 
 
 def _answers(question: Question) -> list[tuple[str, str, int, float, bool]]:
@@ -126,8 +139,7 @@ def _answers(question: Question) -> list[tuple[str, str, int, float, bool]]:
         token, nothing = f"{code}{SEPARATOR}{value}", value == question.default
         if question.scaled:
             made.append((token, code, PRESENT, float(value), nothing))
-        elif question.kind == "C":
-            made.append((token, code, ABSENT if nothing else PRESENT, np.nan, nothing))
         else:
-            made.append((token, "" if nothing else token, 0 if nothing else PRESENT, np.nan, nothing))
+            whose = token if question.kind == "M" and not nothing else code
+            made.append((token, whose, ABSENT if nothing else PRESENT, np.nan, nothing))
     return made

@@ -10,19 +10,39 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from diagnosis.readers.ddxplus.codebook import PRESENT, Codebook
+from diagnosis.readers.ddxplus.codebook import ABSENT, PRESENT, Codebook
 from diagnosis.readers.ddxplus.patients import Answers
 from diagnosis.records.schema import STATES
 
-__all__ = ["Findings", "Unlisted", "findings_of"]
+__all__ = ["Findings", "Meaning", "Options", "Unlisted", "findings_of"]
 
 Unlisted = Literal["absent", "unrecorded"]
+Options = Literal["named", "all"]
 
 # Patients at a time: their states fill a few megabytes, which stay in the processor's cache.
 _BATCH = 2048
 
 _Ints = npt.NDArray[np.int64]
 _Sparse = tuple[_Ints, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How answers are taken.
+
+    Parameters
+    ----------
+    unlisted : {"absent", "unrecorded"}
+        A question that came up and is not listed.
+    options : {"named", "all"}
+        Of a multi-choice question that was answered: the options that were named, or also the others as absent.
+    lang : str
+        Language of the texts of categorical answers.
+    """
+
+    unlisted: Unlisted = "absent"
+    options: Options = "named"
+    lang: str = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,23 +77,14 @@ class _Batch:
     chief: _Ints
 
 
-def findings_of(answers: Answers, book: Codebook, unlisted: Unlisted, lang: str) -> Findings:
+def findings_of(answers: Answers, book: Codebook, meaning: Meaning) -> Findings:
     """Record the answers, and what follows from them.
 
     A question comes up when it has no parent or its parent holds. One that came up and is not listed was answered with
-    its default (`unlisted` ``"absent"``), or is unrecorded (``"unrecorded"``). A listed default denies in either case:
-    the finding, or all options of a multi-choice question; a number's default is a value. A question that did not come
-    up is unrecorded.
-
-    Parameters
-    ----------
-    answers : Answers
-    book : Codebook
-    unlisted : {"absent", "unrecorded"}
-    lang : str
-        Language of the texts of categorical answers.
+    its default (`unlisted` ``"absent"``), or is unrecorded (``"unrecorded"``). A default denies; that of a number is a
+    value. A multi-choice question is present when an option is named. A question that did not come up is unrecorded.
     """
-    said = book.words(lang)
+    said = book.words(meaning.lang)
     texts = list(dict.fromkeys(word for word in said if word is not None))
     place = {word: float(i) for i, word in enumerate(texts)}
     token_text = np.array([np.nan if word is None else place[word] for word in said])
@@ -86,7 +97,7 @@ def findings_of(answers: Answers, book: Codebook, unlisted: Unlisted, lang: str)
         here = slice(int(ends[i]), int(ends[i + 1]))
         n = min(_BATCH, answers.n - start)
         case, token = answers.case[here] - np.int32(start), answers.token[here]
-        state, left, alone = _states(n, case, token, book, unlisted)
+        state, left, alone = _states(n, case, token, book, meaning)
         batches.append(_batch(state, case, token, initial[start : start + n], book, token_text))
         not_asked += left
         odd.append(alone + start)
@@ -96,7 +107,7 @@ def findings_of(answers: Answers, book: Codebook, unlisted: Unlisted, lang: str)
 
 
 def _states(
-    n: int, case: npt.NDArray[np.int32], token: npt.NDArray[np.int32], book: Codebook, unlisted: Unlisted
+    n: int, case: npt.NDArray[np.int32], token: npt.NDArray[np.int32], book: Codebook, meaning: Meaning
 ) -> tuple[npt.NDArray[np.int8], int, npt.NDArray[np.int64]]:
     """State of every finding of some patients (0: unrecorded), answers left out, and cases that lack a parent."""
     listed, holds = (np.zeros((n, len(book.questions)), bool) for _ in range(2))
@@ -108,18 +119,19 @@ def _states(
     asked = np.ones_like(listed)
     asked[:, children] = holds[:, parents] | holds[:, children]
     alone = holds[:, children] & ~holds[:, parents]
-    fill = asked & ~listed if unlisted == "absent" else np.zeros_like(listed)
-    multi = np.flatnonzero(book.multi)
-    fill[:, multi] = asked[:, multi] & (listed[:, multi] & ~holds[:, multi] if unlisted == "unrecorded" else True)
-    for child in np.flatnonzero(alone.any(axis=0)).tolist():  # none in the release
-        fill[alone[:, child], parents[child]] = False
-        fill[alone[:, child] & listed[:, children[child]], children[child]] &= book.multi[children[child]]
+    fill = asked & ~listed if meaning.unlisted == "absent" else np.zeros_like(listed)
+    for place in np.flatnonzero(alone.any(axis=0)).tolist():  # none in the release
+        fill[alone[:, place], parents[place]] = False
     state = np.zeros((n, len(book.columns)), np.int8)
-    column = book.token_column[token]
-    stated = (column >= 0) & asked[case, question]
-    state[case[stated], column[stated]] = book.token_state[token[stated]]
-    default = book.column_default * fill[:, book.column_question]
-    np.copyto(state, default, where=state == 0)
+    stated = asked[case, question]
+    state[case[stated], book.token_column[token[stated]]] = book.token_state[token[stated]]
+    multi = np.flatnonzero(book.multi)
+    own = book.question_column[multi]
+    state[:, own] = np.where(holds[:, multi], PRESENT, state[:, own])
+    state[:, book.question_column] += fill * book.column_default[book.question_column]
+    if meaning.options == "all":
+        answered = (state[:, book.question_column] > 0) & book.multi
+        np.copyto(state, ABSENT, where=(state == 0) & answered[:, book.column_question])
     return state, int((listed & ~asked).sum()), np.flatnonzero(alone.any(axis=1))
 
 
@@ -170,7 +182,7 @@ def _few(
     slot[some] = np.arange(len(some))
     numbers = np.tile(default[some], (len(ends), 1))
     case, place = said
-    told = np.flatnonzero((place >= 0) & ~np.isnan(given))
+    told = np.flatnonzero(~np.isnan(given))
     numbers[case[told], slot[place[told]]] = given[told]
     rows = np.flatnonzero((slot >= 0)[column])
     found = numbers[np.searchsorted(ends, rows, side="right"), slot[column[rows]]]

@@ -15,7 +15,7 @@ from diagnosis.readers.ddxplus.account import File, errors_of, refusal, set_asid
 from diagnosis.readers.ddxplus.assembly import assemble
 from diagnosis.readers.ddxplus.codebook import Codebook
 from diagnosis.readers.ddxplus.files import CONDITIONS, EVIDENCES, find_sources, read_lines
-from diagnosis.readers.ddxplus.findings import Unlisted, findings_of
+from diagnosis.readers.ddxplus.findings import Meaning, Options, Unlisted, findings_of
 from diagnosis.readers.ddxplus.json_files import read_json
 from diagnosis.readers.ddxplus.patients import Answers, read_patients
 from diagnosis.readers.ddxplus.questions import questions_of
@@ -23,7 +23,7 @@ from diagnosis.readers.ddxplus.words import Conditions
 from diagnosis.records import Records
 from diagnosis.records.loading import OnError
 
-__all__ = ["Lang", "check_choice", "read_ddxplus"]
+__all__ = ["Lang", "checked_meaning", "read_ddxplus"]
 
 Lang = Literal["en", "fr"]
 
@@ -38,6 +38,7 @@ def read_ddxplus(
     path: str | Path,
     *,
     unlisted: Unlisted = "absent",
+    options: Options = "named",
     lang: Lang = "en",
     encoding: str | None = None,
     on_error: OnError = "raise",
@@ -45,10 +46,10 @@ def read_ddxplus(
 ) -> Records:
     """Read a release of DDXPlus, French or English.
 
-    A patient is a case. Binary and categorical evidences are findings of the same code; a multi-choice evidence is one
-    finding for each option, coded ``EVIDENCE_@_OPTION``. The default answer ("nothing") is *absent*; an answer from 0
-    to 10 is a value. The initial evidence is the chief complaint (`phase` ``chief_complaint``, `elicited`
-    ``volunteered``); everything else was asked.
+    A patient is a case. An evidence is a finding of the same code; each option that is named of a multi-choice evidence
+    is one more, coded ``EVIDENCE_@_OPTION``. The default answer ("nothing") is *absent*; an answer from 0 to 10 is a
+    value, other categorical answers are a text. The initial evidence is the chief complaint (`phase`
+    ``chief_complaint``, `elicited` ``volunteered``); everything else was asked.
 
     The generator answers every question that comes up and lists what is not the default, so what is not listed is
     *absent*. A question whose parent is denied (where the pain is, without pain) does not come up: *unrecorded*, also
@@ -63,6 +64,10 @@ def read_ddxplus(
         the file it stands in: ``train``, ``validate``, ``test``.
     unlisted : {"absent", "unrecorded"}
         What a question that came up and is not listed means.
+    options : {"named", "all"}
+        Options of an answered multi-choice question that are not named: *unrecorded*, for the question was asked and
+        not each of them; or *absent*. ``"all"`` adds some 340 rows to a patient in pain (of 164 places where it may be,
+        and as many where it may spread to), which say once more that the question was answered.
     lang : {"en", "fr"}
         Language of the texts of categorical answers. Names and questions come in both.
     encoding : str, optional
@@ -85,9 +90,8 @@ def read_ddxplus(
     RecordsError
         Bad rows, with ``on_error="raise"``.
     """
-    check_choice("unlisted", unlisted, ("absent", "unrecorded"))
-    check_choice("lang", lang, ("en", "fr"))
-    check_choice("on_error", on_error, ("raise", "quarantine"))
+    meaning = checked_meaning(unlisted, options, lang)
+    _check_choice("on_error", on_error, ("raise", "quarantine"))
     sources, folder = find_sources(path)
     book = Codebook.of(questions_of(read_json(folder / EVIDENCES, "evidences")))
     conditions = Conditions.of(read_json(folder / CONDITIONS, "conditions"))
@@ -99,7 +103,7 @@ def read_ddxplus(
     errors = [problem for file in files for problem in errors_of(file)]
     if errors and on_error == "raise":
         raise refusal(errors, files)
-    found = findings_of(_joined([f.patients.answers for f in files]), book, unlisted, lang)
+    found = findings_of(_joined([f.patients.answers for f in files]), book, meaning)
     return assemble(
         pa.concat_tables([_cases(file) for file in files]),
         found,
@@ -112,8 +116,15 @@ def read_ddxplus(
     )
 
 
-def check_choice(name: str, given: object, allowed: Sequence[str]) -> None:
-    """Refuse what is not one of the allowed words."""
+def checked_meaning(unlisted: Unlisted, options: Options, lang: Lang) -> Meaning:
+    """How answers are to be taken; refused where a word is not one of those allowed."""
+    _check_choice("unlisted", unlisted, ("absent", "unrecorded"))
+    _check_choice("options", options, ("named", "all"))
+    _check_choice("lang", lang, ("en", "fr"))
+    return Meaning(unlisted, options, lang)
+
+
+def _check_choice(name: str, given: object, allowed: Sequence[str]) -> None:
     if given not in allowed:
         near = nearest(given, allowed) if isinstance(given, str) else ()
         raise InputError(f"{name} is one of {', '.join(allowed)}", f"found {given!r}", "use one of these", near=near)

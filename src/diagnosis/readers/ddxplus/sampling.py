@@ -16,12 +16,12 @@ from diagnosis.readers.ddxplus.assembly import assemble
 from diagnosis.readers.ddxplus.codebook import Codebook
 from diagnosis.readers.ddxplus.drawing import complaints, draw_patients
 from diagnosis.readers.ddxplus.files import CONDITIONS, EVIDENCES
-from diagnosis.readers.ddxplus.findings import Unlisted, findings_of
+from diagnosis.readers.ddxplus.findings import Options, Unlisted, findings_of
 from diagnosis.readers.ddxplus.json_files import read_json
 from diagnosis.readers.ddxplus.patients import Answers
 from diagnosis.readers.ddxplus.probabilities import Disease, diseases_of
 from diagnosis.readers.ddxplus.questions import questions_of
-from diagnosis.readers.ddxplus.reading import Lang, check_choice
+from diagnosis.readers.ddxplus.reading import Lang, checked_meaning
 from diagnosis.readers.ddxplus.words import Conditions
 from diagnosis.records import Records
 
@@ -41,6 +41,7 @@ def sample_ddxplus(
     evidences: str | Path | None = None,
     conditions: str | Path | None = None,
     unlisted: Unlisted = "absent",
+    options: Options = "named",
     lang: Lang = "en",
 ) -> Records:
     """Draw patients of every disease from tables of P(answer | disease), in the shape `read_ddxplus` gives.
@@ -63,7 +64,7 @@ def sample_ddxplus(
         The same seed gives the same patients.
     evidences, conditions : path, optional
         ``release_evidences.json`` and ``release_conditions.json``; beside the tables if not given.
-    unlisted, lang
+    unlisted, options, lang
         As for `read_ddxplus`.
 
     Returns
@@ -75,8 +76,7 @@ def sample_ddxplus(
     InputError
         A file is missing or does not fit the others.
     """
-    check_choice("unlisted", unlisted, ("absent", "unrecorded"))
-    check_choice("lang", lang, ("en", "fr"))
+    meaning = checked_meaning(unlisted, options, lang)
     for name, number, least in (("n", n, 1), ("seed", seed, 0)):
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
             raise InputError(f"{name} as a whole number of at least {least}", f"found {number!r}", "give one")
@@ -87,7 +87,7 @@ def sample_ddxplus(
     rng = np.random.default_rng(seed)
     priors = np.array([one.prior for one in diseases])
     which = rng.choice(len(diseases), size=int(n), p=priors / priors.sum())
-    found = findings_of(_answers(which, diseases, book, rng), book, unlisted, lang)
+    found = findings_of(_answers(which, diseases, book, rng), book, meaning)
     codes = pa.array([one.code for one in diseases], pa.string())
     cases = {
         "case_id": pc.binary_join_element_wise("sampled", pa.array(np.arange(1, n + 1)).cast(pa.string()), "-"),

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
 from diagnosis.errors import InputError
-from diagnosis.readers.fhir.files import BadFileError
 
-__all__ = ["MAX_BYTES", "BadValueError", "Decoder", "Values", "lines"]
+__all__ = ["MAX_BYTES", "BadValueError", "Decoder", "End", "Entry", "Values", "lines"]
 
 #: A line of NDJSON, or one resource of a JSON file, may be this long.
 MAX_BYTES = 32 << 20
@@ -98,9 +97,16 @@ def lines(stream: BinaryIO, most: int = MAX_BYTES) -> Iterator[tuple[int, bytes 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of a bundle that is being read."""
+    """An entry of a bundle, or an item of an array, that is being read."""
 
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a bundle or an array; `head` is what the bundle holds beside its entries, None for an array."""
+
+    head: dict[str, Any] | None
 
 
 class Values:
@@ -123,8 +129,8 @@ class Values:
         self._at = 0
         self._ended = False
 
-    def __iter__(self) -> Iterator[Entry | Any]:
-        """Yield `Entry` for each entry of a bundle or item of an array, then the value that held them, without them.
+    def __iter__(self) -> Iterator[Entry | End | Any]:
+        """Yield `Entry` for each entry of a bundle or item of an array, then `End`; any other value as it is.
 
         Raises
         ------
@@ -137,11 +143,13 @@ class Values:
             elif self._peek() == "[":
                 self._at += 1
                 yield from self._items()
+                yield End(None)
             else:
                 yield self._value()
 
-    def _object(self) -> Iterator[Entry | Any]:
+    def _object(self) -> Iterator[Entry | End | Any]:
         head: dict[str, Any] = {}
+        opened = False
         self._at += 1
         closed = self._took("}")
         while not closed:
@@ -150,7 +158,7 @@ class Values:
             if name == "entry" and self._peek() == "[" and head.get("resourceType", "Bundle") == "Bundle":
                 self._at += 1
                 yield from self._items()
-                head[name] = None
+                opened = True
             elif isinstance(name, str):
                 head[name] = self._value()
             else:
@@ -158,7 +166,7 @@ class Values:
             closed = self._took("}")
             if not closed:
                 self._need(",")
-        yield head
+        yield End(head) if opened else head
 
     def _items(self) -> Iterator[Entry]:
         closed = self._took("]")
@@ -224,7 +232,3 @@ class Values:
     def _need(self, mark: str) -> None:
         if not self._took(mark):
             raise BadValueError("is no JSON: it breaks off or is damaged")
-
-
-#: What ends the reading of a file, and what ends the reading of one value.
-Broken = (BadFileError, BadValueError)

@@ -12,7 +12,7 @@ from diagnosis.readers.fhir.account import FATES, KINDS, Fate, problems_of, show
 from diagnosis.readers.fhir.cases import CaseKind
 from diagnosis.readers.fhir.files import MAX_EXPANSION, BadFileError, Source, opened, sources
 from diagnosis.readers.fhir.intake import Intake
-from diagnosis.readers.fhir.json_values import MAX_BYTES, BadValueError, Decoder, Entry, Values, lines
+from diagnosis.readers.fhir.json_values import MAX_BYTES, BadValueError, Decoder, End, Entry, Values, lines
 from diagnosis.readers.fhir.labels import Several
 from diagnosis.readers.fhir.notes import notes_of
 from diagnosis.readers.fhir.resource_types import OTHER_TYPES
@@ -155,8 +155,7 @@ def _no_collector() -> Iterator[None]:
 
 
 def _read_values(values: Values, source: Source, intake: Intake) -> None:
-    start = len(intake.register)
-    entry = 0
+    start, entry = len(intake.register), 0
     try:
         for value in values:
             if isinstance(value, Entry):
@@ -164,10 +163,12 @@ def _read_values(values: Values, source: Source, intake: Intake) -> None:
                 intake.take_entry(value.value, entry)
                 continue
             intake.stand_at(source)
-            if entry:
-                intake.bundles += 1
-            else:
+            if not isinstance(value, End):
                 intake.take(value)
+            elif value.head is not None:
+                if value.head.get("resourceType") != "Bundle":
+                    intake.cut_off(start)
+                intake.take(value.head)
             start, entry = len(intake.register), 0
     except (BadValueError, BadFileError) as error:
         intake.cut_off(start)

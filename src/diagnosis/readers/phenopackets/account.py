@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from diagnosis.readers.phenopackets.packets import Packets
 from diagnosis.records import Problem
@@ -42,7 +43,8 @@ def notes_of(read: Packets, findings: pa.Table, n_lost: int, qualified: int, ign
     """The account of a reading."""
     n = len(read.cases)
     yield _note("account", "packets", n, f"{n + n_lost:,} packets read: {n:,} cases, {n_lost:,} set aside")
-    states = Counter(findings["status"].to_pylist())
+    counted = pc.value_counts(findings["status"].cast(pa.string())).to_pylist()
+    states = Counter({one["values"]: one["counts"] for one in counted})
     says = f"{len(findings):,} findings: {states['present']:,} present, {states['absent']:,} absent"
     counts = read.findings.counts
     yield _note("account", "findings", len(findings), f"{says}; {counts['onset']:,} with an age of onset")
@@ -58,12 +60,14 @@ def notes_of(read: Packets, findings: pa.Table, n_lost: int, qualified: int, ign
     if qualified:
         says = f"{qualified:,} ids of subjects stand in several groups and are qualified by their group"
         yield Problem("warning", "shared_ids", "cases", "patient_id", says, count=qualified)
-    for name, versions in sorted(read.systems.items()):
-        if len(versions) > 1:
-            says = f"{len(versions):,} versions of {name[:20]!r} are named: {', '.join(v[:20] for v in sorted(versions)[:8])}"
-            yield _note("versions", "systems", len(versions), says)
+    named = Counter(name for name, _ in read.systems)
+    several = ", ".join(f"{name[:20]} ({n})" for name, n in sorted(named.items()) if n > 1)
+    if several:
+        yield _note("versions", "systems", len(named), f"ontologies of several versions (how many): {several}")
     if ignored:
-        yield _note("ignored", "files", ignored, f"{ignored:,} files end in neither .json nor .ndjson and were not read")
+        yield _note(
+            "ignored", "files", ignored, f"{ignored:,} files end in neither .json nor .ndjson and were not read"
+        )
 
 
 def _counted(kinds: Sequence[tuple[str, str, str]], counts: Counter[str], table: str) -> Iterator[Problem]:

@@ -70,4 +70,4 @@ def _rows(one: Any) -> Iterator[tuple[str, str, str | None]]:
             if type(action) is not dict:
                 raise BadPartError("an action is no object")
             at = when(action[time]).time if time and time in action else None
-            yield kind, class_of(action.get(code), "an action"), at
+            yield kind, class_of(action.get(code), "an action")[0], at

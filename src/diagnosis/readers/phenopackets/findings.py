@@ -26,9 +26,7 @@ from diagnosis.records.schema import STATES
 __all__ = ["Findings"]
 
 _PRESENT, _ABSENT = STATES.index("present"), STATES.index("absent")
-_KNOWN = frozenset(
-    {"type", "excluded", "onset", "severity", "modifiers", "description", "evidence", "resolution"}
-)
+_KNOWN = frozenset({"type", "excluded", "onset", "severity", "modifiers", "description", "evidence", "resolution"})
 _NUMBERS = ("value", "ref_low", "ref_high", "onset_age_years", "duration_days")
 _TEXTS = (
     *("unit", "text", "severity", "laterality", "modifiers", "interpretation", "time"),
@@ -55,96 +53,117 @@ class Findings:
     """
 
     def __init__(self, diseases: Words, keep_lost: bool = False) -> None:
-        self.words = Words()
-        self._diseases = diseases
-        self._keep_lost = keep_lost
         self.case = array("i")
         self.lost: list[tuple[int, str, Any]] = []
         self.counts: Counter[str] = Counter()
-        self._codes: dict[str, int] = {}
-        self._code = array("i")
+        self._diseases = diseases
+        self._keep_lost = keep_lost
+        #: Number of each (code, label) that was met.
+        self._pairs: dict[tuple[str, str], int] = {}
+        self._pair = array("i")
         self._status = array("b")
         self._some: dict[str, dict[int, Any]] = {name: {} for name in (*_NUMBERS, *_TEXTS)}
 
     def __len__(self) -> int:
-        return len(self._code)
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """Codes in the order they were met."""
-        return tuple(self._codes)
+        return len(self._pair)
 
     def features(self, features: list[Any], case: int, born: datetime | None) -> list[tuple[str, bool]]:
         """Take in the phenotypic features of a case; returns the diseases among them, and whether each is excluded."""
         diseases: list[tuple[str, bool]] = []
+        known, start = self._pairs, len(self)
+        add_pair, add_status = self._pair.append, self._status.append
         for feature in features:
+            # Nearly all features are a known type and nothing else, or `excluded` beside it.
             try:
-                disease = self._feature(feature, case, born)
-            except BadPartError as error:
-                self.lose(f"a phenotypic feature: {error}", feature)
-            else:
+                kind = feature["type"]
+                pair = known[kind["id"], kind["label"]]
+                if len(feature) == 1:
+                    status = _PRESENT
+                elif len(feature) == 2 and feature["excluded"] is True:
+                    status = _ABSENT
+                else:
+                    raise KeyError
+            except (KeyError, TypeError):
+                disease = self._feature(feature, born)
                 if disease:
                     diseases.append(disease)
+            else:
+                add_pair(pair)
+                add_status(status)
+        self.case.extend([case] * (len(self) - start))
         return diseases
 
-    def _feature(self, feature: Any, case: int, born: datetime | None) -> tuple[str, bool] | None:
-        if type(feature) is not dict:
-            raise BadPartError("it is no object")
-        code = class_of(feature.get("type"), "its type")
-        label = feature["type"].get("label", "")
-        excluded = feature.get("excluded", False)
-        if excluded is not False and excluded is not True:
-            raise BadPartError("excluded is neither true nor false")
+    def _feature(self, feature: Any, born: datetime | None) -> tuple[str, bool] | None:
+        """Take in a feature with details; returns the disease that it names, if it does."""
+        try:
+            code, label, excluded = _typed(feature)
+            details = dict(_details(feature, born, self.counts)) if len(feature) > 1 else {}
+        except BadPartError as error:
+            self.lose(f"a phenotypic feature: {error}", feature)
+            return None
         kind = NOT_PHENOTYPES.get(code.partition(":")[0].upper())
         if kind:
             self.counts[kind] += 1
             self._diseases.met(code, label)
             return (code, excluded) if kind == "disease" else None
-        self.words.met(code, label)
-        if len(feature) == 1 + ("excluded" in feature):
-            self._add(case, code, _ABSENT if excluded else _PRESENT)
-            return None
-        details = dict(_details(feature, born, self.counts))
-        row = self._add(case, code, _ABSENT if excluded else _PRESENT)
+        row = self._add(code, label, _ABSENT if excluded else _PRESENT)
         for name, value in details.items():
             self._some[name][row] = value
         return None
 
     def measurements(self, measurements: list[Any], case: int, born: datetime | None) -> None:
         """Take in the measurements of a case."""
+        start = len(self)
         for one in measurements:
             try:
-                rows = list(_measured(one, born, self.words, self.counts))
+                rows = list(_measured(one, born, self.counts))
             except BadPartError as error:
                 self.lose(f"a measurement: {error}", one)
                 continue
-            for code, status, details in rows:
-                row = self._add(case, code, STATES.index(status))
+            for (code, label), status, details in rows:
+                row = self._add(code, label, STATES.index(status))
                 for name, value in details.items():
                     if value is not None:
                         self._some[name][row] = value
+        self.case.extend([case] * (len(self) - start))
 
-    def _add(self, case: int, code: str, status: int) -> int:
-        codes = self._codes
-        self._code.append(codes.setdefault(code, len(codes)))
-        self.case.append(case)
+    def _add(self, code: str, label: str, status: int) -> int:
+        self._pair.append(self._pairs.setdefault((code, label), len(self._pairs)))
         self._status.append(status)
-        return len(self._code) - 1
+        return len(self._pair) - 1
 
     def lose(self, reason: str, content: Any) -> None:
         """Set aside what would have been the next row."""
         self.lost.append((len(self) + len(self.lost) + 1, reason, content if self._keep_lost else None))
 
+    def words(self) -> pa.Table | None:
+        """The vocabulary of the codes that were met; None where there are none."""
+        counts = np.bincount(np.asarray(self._pair), minlength=len(self._pairs)).tolist()
+        return Words(dict(zip(self._pairs, counts, strict=True))).table(dict.fromkeys(code for code, _ in self._pairs))
+
     def table(self, case_ids: pa.Array) -> pa.Table:
         """The findings as a table, without columns that no row fills."""
         n = len(self)
+        numbers: dict[str, int] = {}
+        of_pair = np.array([numbers.setdefault(code, len(numbers)) for code, _ in self._pairs], np.int32)
+        codes = pa.DictionaryArray.from_arrays(of_pair[np.asarray(self._pair)], pa.array(list(numbers), pa.string()))
         states = pa.DictionaryArray.from_arrays(np.asarray(self._status), pa.array(STATES))
-        codes = pa.DictionaryArray.from_arrays(np.asarray(self._code), pa.array(self.codes, pa.string()))
         columns = {"case_id": case_ids.take(pa.array(np.asarray(self.case))), "code": codes, "status": states}
         for name, rows in self._some.items():
             if rows:
                 columns[name] = _scattered(rows, n, pa.float64() if name in _NUMBERS else pa.string())
         return pa.table(columns)
+
+
+def _typed(feature: Any) -> tuple[str, str, bool]:
+    """Code and label of a feature's type, and whether it is excluded."""
+    if type(feature) is not dict:
+        raise BadPartError("it is no object")
+    code, label = class_of(feature.get("type"), "its type")
+    excluded = feature.get("excluded", False)
+    if excluded is not False and excluded is not True:
+        raise BadPartError("excluded is neither true nor false")
+    return code, label, excluded
 
 
 def _scattered(rows: dict[int, Any], n: int, kind: pa.DataType) -> pa.Array:
@@ -169,7 +188,7 @@ def _details(feature: dict[str, Any], born: datetime | None, counts: Counter[str
             if not start.plain:
                 yield "x_onset", start.stated
         elif name == "severity":
-            code = class_of(value, "its severity")
+            code, _ = class_of(value, "its severity")
             if code in SEVERITIES:
                 yield "severity", SEVERITIES[code]
             else:
@@ -200,7 +219,7 @@ def _details(feature: dict[str, Any], born: datetime | None, counts: Counter[str
 def _codes_of(value: Any) -> list[str]:
     if type(value) is not list:
         raise BadPartError("its modifiers are no list")
-    codes = [class_of(one, "a modifier") for one in value]
+    codes = [class_of(one, "a modifier")[0] for one in value]
     if any("|" in code for code in codes):
         raise BadPartError("the id of a modifier holds a |")
     return codes
@@ -213,12 +232,12 @@ def _text(value: Any) -> str:
 
 
 def _measured(
-    one: Any, born: datetime | None, words: Words, counts: Counter[str]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield code, state and details of what a measurement found; a complex value gives a row for each quantity."""
+    one: Any, born: datetime | None, counts: Counter[str]
+) -> Iterator[tuple[tuple[str, str], str, dict[str, Any]]]:
+    """Yield code and label, state and details of what a measurement found; a complex value gives a row for each quantity."""
     if type(one) is not dict:
         raise BadPartError("it is no object")
-    code = class_of(one.get("assay"), "its assay", words)
+    code = class_of(one.get("assay"), "its assay")
     observed = when(one["timeObserved"], born) if "timeObserved" in one else When()
     common = {"time": observed.time, "x_description": _text(one["description"]) if one.get("description") else None}
     if observed.time is None:
@@ -229,7 +248,7 @@ def _measured(
         if type(quantities) is not list or any(type(q) is not dict for q in quantities):
             raise BadPartError("its complex value has no list of typed quantities")
         for typed in quantities:
-            inner = class_of(typed.get("type"), "the type of a quantity", words)
+            inner = class_of(typed.get("type"), "the type of a quantity")
             yield inner, "present", common | _quantity(typed.get("quantity"))
         return
     value = one.get("value")
@@ -241,12 +260,12 @@ def _measured(
     ((name, word),) = value.items()
     if name != "ontologyClass":
         raise BadPartError("its value is neither a quantity nor an ontology class")
-    result = class_of(word, "its value")
+    result, label = class_of(word, "its value")
     if result in RESULTS:
         status, interpretation = RESULTS[result]
         yield code, status, common | {"interpretation": interpretation}
     else:
-        yield code, "present", common | {"text": word.get("label") or result}
+        yield code, "present", common | {"text": label or result}
 
 
 def _quantity(quantity: Any) -> dict[str, Any]:

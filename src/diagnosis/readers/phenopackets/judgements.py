@@ -57,9 +57,7 @@ class Judged(NamedTuple):
     onset: When | None
 
 
-def judge(
-    diseases: list[Any], interpretations: list[Any], several: Several, words: Words
-) -> Judged:
+def judge(diseases: list[Any], interpretations: list[Any], several: Several, words: Words) -> Judged:
     """Read the judgements of a packet.
 
     The principal diagnosis is the disease of its solved interpretation; without one, the disease that `diseases` says
@@ -81,20 +79,22 @@ def judge(
     """
     present, excluded, onsets = _diseases(diseases, words)
     made = list(_interpreted(interpretations, words))
-    solved = list(dict.fromkeys(j.diagnosis for j in made if j.status == "confirmed"))
+    solved = [j.diagnosis for j in made if j.status == "confirmed"]
     rule = "a solved interpretation" if solved else "a disease that is present"
-    candidates = solved or list(dict.fromkeys(present))
-    confirmed = list(dict.fromkeys([*solved, *present]))
-    ruled_out = list(dict.fromkeys(excluded))
-    if {*confirmed} & {*ruled_out}:
+    candidates = list(dict.fromkeys(solved or present))
+    confirmed = {*solved, *present}
+    if len(candidates) == len(confirmed) == 1 and len(solved) == len(made) and not excluded:
+        return Judged(candidates[0], rule, [], onsets.get(candidates[0]))
+    if not confirmed.isdisjoint(excluded):
         raise BadPartError("a disease is both excluded and present")
     principal = candidates[0] if candidates and (several == "first" or len(candidates) == 1) else None
     if not candidates:
         rule = "no disease is confirmed"
     elif len(candidates) > 1:
         rule = f"the first of several, each {rule}" if principal else "several diseases are confirmed"
-    rest = [Judgement(code, "secondary", "confirmed") for code in confirmed if code != principal]
-    rest += [Judgement(code, None, "ruled_out") for code in ruled_out]
+    others = [code for code in dict.fromkeys([*solved, *present]) if code != principal]
+    rest = [Judgement(code, "secondary", "confirmed") for code in others]
+    rest += [Judgement(code, None, "ruled_out") for code in dict.fromkeys(excluded)]
     rest += [j for j in made if j.status != "confirmed"]
     return Judged(principal, rule, rest, onsets.get(principal or ""))
 
@@ -104,7 +104,8 @@ def _diseases(diseases: list[Any], words: Words) -> tuple[list[str], list[str], 
     for one in diseases:
         if type(one) is not dict:
             raise BadPartError("a disease is no object")
-        code = class_of(one.get("term"), "a disease", words)
+        code, label = class_of(one.get("term"), "a disease")
+        words.met(code, label)
         out = one.get("excluded", False)
         if out is not False and out is not True:
             raise BadPartError("excluded of a disease is neither true nor false")
@@ -126,7 +127,8 @@ def _interpreted(interpretations: list[Any], words: Words) -> Iterator[Judgement
             continue
         if type(diagnosis) is not dict:
             raise BadPartError("the diagnosis of an interpretation is no object")
-        code = class_of(diagnosis.get("disease"), "the disease of an interpretation", words)
+        code, label = class_of(diagnosis.get("disease"), "the disease of an interpretation")
+        words.met(code, label)
         yield _ranked(Judgement(code, None, STATUS[progress]), one.get("summary"))
 
 

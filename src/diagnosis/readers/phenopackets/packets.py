@@ -62,8 +62,8 @@ class Packets:
     diseases : Words
     rules : Counter
         How principal diagnoses were found.
-    systems : dict of str to Counter
-        Versions of each ontology the packets name.
+    systems : set of (str, str)
+        Ontologies and their versions that the packets name.
     counts : Counter
         What the account tells beside.
     """
@@ -76,7 +76,7 @@ class Packets:
         self.findings = Findings(self.diseases, keep_lost)
         self.actions = Actions()
         self.rules: Counter[str] = Counter()
-        self.systems: dict[str, Counter[str]] = {}
+        self.systems: set[tuple[str, str]] = set()
         self.counts: Counter[str] = Counter()
         self._several = several
 
@@ -134,7 +134,8 @@ class Packets:
 
     def _notice(self, packet: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Count what is not read, and keep the versions of the ontologies."""
-        self.counts["unknown_field"] += len(packet.keys() - FIELDS)
+        if not FIELDS.issuperset(packet):
+            self.counts["unknown_field"] += len(packet.keys() - FIELDS)
         for name in ("biosamples", "files"):
             if packet.get(name):
                 self.counts[name] += 1
@@ -143,7 +144,7 @@ class Packets:
             if type(one) is dict:
                 name, version = one.get("namespacePrefix"), one.get("version")
                 if type(name) is str and type(version) is str and name:
-                    self.systems.setdefault(name, Counter())[version] += 1
+                    self.systems.add((name, version))
 
 
 def _list(packet: Mapping[str, Any], name: str) -> list[Any]:
@@ -182,7 +183,9 @@ def _refuse_version_1(packet: Mapping[str, Any], features: list[Any], meta: Mapp
     """Version 1 says `negated` where version 2 says `excluded`: read as version 2, an absence would be a presence."""
     version = meta.get("phenopacketSchemaVersion")
     named = type(version) is str and version.strip().lower().removeprefix("v").startswith(("0", "1"))
-    built = _V1_FIELDS & packet.keys() or any(type(f) is dict and _V1_FEATURE & f.keys() for f in features)
+    built = _V1_FIELDS & packet.keys() or any(
+        type(f) is dict and len(f) > 1 and not _V1_FEATURE.isdisjoint(f) for f in features
+    )
     if named or built:
         raise BadPartError("it is of version 1 of the schema; version 2 is read: convert it with phenopacket-tools")
 
@@ -243,6 +246,8 @@ def _publication(meta: Mapping[str, Any], counts: Counter[str]) -> str | None:
     if type(references) is not list:
         return None
     named = [one["id"] for one in references if type(one) is dict and type(one.get("id")) is str and one["id"]]
+    if len(named) == 1:
+        return str(named[0])
     counts["several_publications"] += sum(n.upper().startswith("PMID:") for n in named) > 1
     for prefix in ("PMID:", "DOI:", ""):
         for one in named:

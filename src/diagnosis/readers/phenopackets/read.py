@@ -129,5 +129,7 @@ def _text(content: Any) -> str:
 
 
 def _info(read: Packets) -> dict[str, Any]:
-    systems = {name: ", ".join(sorted(versions)) for name, versions in sorted(read.systems.items())}
+    systems: dict[str, str] = {}
+    for name, version in sorted(read.systems):
+        systems[name] = f"{systems[name]}, {version}" if name in systems else version
     return {"source": "GA4GH phenopackets 2"} | ({"systems": systems} if systems else {})

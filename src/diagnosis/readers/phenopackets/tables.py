@@ -38,7 +38,7 @@ def tables_of(read: Packets) -> tuple[dict[str, pa.Table], int]:
         made["labels"] = _labels(read.labels).add_column(0, "case_id", whose)
     if len(read.actions):
         made["actions"] = read.actions.table(ids)
-    vocabulary = read.findings.words.table(read.findings.codes)
+    vocabulary = read.findings.words()
     used = dict.fromkeys([*(c["diagnosis"] for c in read.cases if "diagnosis" in c), *(j[0] for j in read.labels)])
     diagnoses = read.diseases.table(used)
     made |= {name: t for name, t in (("vocabulary", vocabulary), ("diagnoses", diagnoses)) if t is not None}

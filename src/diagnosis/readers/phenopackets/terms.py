@@ -45,11 +45,16 @@ NOT_PHENOTYPES: Mapping[str, str] = MappingProxyType(
 
 
 class Words:
-    """What codes are called: each keeps the label it came with most often; the others are synonyms."""
+    """What codes are called: each keeps the label it came with most often; the others are synonyms.
 
-    def __init__(self) -> None:
-        #: How often each (code, label) was met.
-        self.seen: dict[tuple[str, str], int] = {}
+    Parameters
+    ----------
+    seen : dict of (str, str) to int, optional
+        How often each code was met with each label.
+    """
+
+    def __init__(self, seen: dict[tuple[str, str], int] | None = None) -> None:
+        self.seen = seen or {}
 
     def met(self, code: str, label: str) -> None:
         """Count a code with its label."""
@@ -76,13 +81,13 @@ class Words:
         return pa.table(filled) if rows else None
 
 
-def class_of(value: Any, what: str, words: Words | None = None) -> str:
-    """Code of an `OntologyClass`.
+def class_of(value: Any, what: str) -> tuple[str, str]:
+    """Code and label of an `OntologyClass`; a missing label is empty.
 
     Raises
     ------
     BadPartError
-        It is no object, or has no id.
+        It is no object, has no id, or its id or label is no text.
     """
     code = value.get("id") if type(value) is dict else None
     if type(code) is not str or not code:
@@ -90,9 +95,7 @@ def class_of(value: Any, what: str, words: Words | None = None) -> str:
     label = value.get("label", "")
     if type(label) is not str:
         raise BadPartError(f"the label of {what} is no text")
-    if words is not None:
-        words.met(code, label)
-    return code
+    return code, label
 
 
 def unit_of(value: Any) -> str | None:
@@ -105,8 +108,7 @@ def unit_of(value: Any) -> str | None:
     """
     if value is None:
         return None
-    code = class_of(value, "a unit")
+    code, label = class_of(value, "a unit")
     if code.upper().startswith("UCUM:"):
         return code[5:] or None
-    label = value.get("label")
     return label if label and is_unit(label) else code

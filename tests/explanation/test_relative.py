@@ -70,3 +70,16 @@ def test_evidence_is_asked_by_code_or_name() -> None:
     assert evidence["measles"] is evidence["B05.9"] is evidence[0]
     with pytest.raises(UnknownCodeError, match="measles"):
         evidence["measels"]
+
+
+# shap 0.51 sets colours the way matplotlib is about to give up: https://github.com/shap/shap/blob/v0.51.0/shap/plots/colors
+@pytest.mark.filterwarnings(
+    r"ignore:The set_(bad|over|under) function:PendingDeprecationWarning:shap.plots.colors._colors"
+)
+def test_rows_of_the_shap_explanation_add_up_to_the_scores() -> None:
+    one = suggestion("B05.9", -0.2, {"koplik": 2.0, "cough": 0.4})
+    other = suggestion("J11.1", -1.9, {"cough": 0.4, "koplik": -1.0})
+    found = Evidence("case", "posterior", (one, other), {"koplik": "Koplik spots"}).to_shap()
+    np.testing.assert_allclose(found.base_values + found.values.sum(axis=1), [one.score, other.score], atol=1e-12)
+    assert found.feature_names == ["Koplik spots", "cough", "unrecorded"]
+    assert found.data[0].tolist() == ["present", "present", "unrecorded"]

@@ -68,7 +68,7 @@ def test_another_subject_is_another_finding() -> None:
     assert coded.subjects[coded.subject[1]] == "mother"
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(tables=record_tables())
 def test_arrays_say_what_the_tables_say(tables: dict[str, pa.Table]) -> None:
     records = Records.from_tables(tables)
@@ -90,7 +90,7 @@ def test_arrays_say_what_the_tables_say(tables: dict[str, pa.Table]) -> None:
         assert (None if flag < 0 else INTERPRETATIONS[flag]) == row["interpretation"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(tables=record_tables(), data=st.data())
 def test_the_order_of_rows_is_irrelevant_when_times_differ(tables: dict[str, pa.Table], data: st.DataObject) -> None:
     """The strategy gives each row of a repeated finding a time of its own."""

@@ -32,7 +32,7 @@ def visits(draw: st.DrawFn) -> Records:
     return Records.from_tables({"cases": cases, "findings": {"case_id": [], "code": [], "status": []}})
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     records=visits(),
     by=st.sampled_from(["patient", "site", "time", "group"]),

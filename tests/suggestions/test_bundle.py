@@ -143,7 +143,7 @@ def test_saving_replaces_a_bundle_and_nothing_else(fitted: Diagnoser, copy: Path
     assert load_bundle(copy).name == fitted.name
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.docx").write_text("years of work")
-    with pytest.raises(InputError, match="(?i)something else is there"):
+    with pytest.raises(InputError, match=r"(?i)something else is there"):
         fitted.save(tmp_path / "other")
     assert (tmp_path / "other" / "thesis.docx").exists()
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from diagnosis.errors import UnknownCodeError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import shap
 
 __all__ = ["Evidence", "Line", "State", "SuggestionEvidence"]
 
@@ -209,3 +212,30 @@ class Evidence:
                 for line in s.lines
             ]
         )
+
+    def to_shap(self) -> shap.Explanation:
+        """The evidence as a `shap.Explanation` of shape (n_suggestions, n_lines), for shap's own plots.
+
+        Rows are the suggestions, columns the lines (the same for all, in the order of the first suggestion); values are
+        contributions in nats, base values the bases, so that a row adds up to the calibrated score.
+        """
+        import shap
+
+        order = [(line.code, line.state) for line in self.suggestions[0].lines]
+        by_line = [{(line.code, line.state): line for line in s.lines} for s in self.suggestions]
+        values = np.array([[lines[key].contribution for key in order] for lines in by_line])
+        recorded = [_as_recorded(by_line[0][key]) for key in order]
+        return shap.Explanation(
+            values=values,
+            base_values=np.array([s.base for s in self.suggestions]),
+            data=np.array([recorded] * len(self.suggestions), dtype=object),
+            feature_names=[self._name(code) for code, _ in order],
+            output_names=None,
+        )
+
+
+def _as_recorded(line: Line) -> str:
+    """What was recorded, in a few words: ``39.4 Cel``, ``present``."""
+    if line.value is not None:
+        return f"{line.comparator or ''}{line.value:g} {line.unit or ''}".strip()
+    return line.text or line.state

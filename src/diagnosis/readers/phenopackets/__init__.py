@@ -5,5 +5,6 @@ Public names: `read_phenopackets` and `write_phenopackets`. On the way in, `file
 """
 
 from diagnosis.readers.phenopackets.read import read_phenopackets
+from diagnosis.readers.phenopackets.write import write_phenopackets
 
-__all__ = ["read_phenopackets"]
+__all__ = ["read_phenopackets", "write_phenopackets"]

@@ -65,9 +65,7 @@ def notes_of(read: Packets, findings: pa.Table, n_lost: int, qualified: int, ign
     if several:
         yield _note("versions", "systems", len(named), f"ontologies of several versions (how many): {several}")
     if ignored:
-        yield _note(
-            "ignored", "files", ignored, f"{ignored:,} files end in neither .json nor .ndjson and were not read"
-        )
+        yield _note("ignored", "files", ignored, f"{ignored:,} files end in neither .json nor .ndjson: not read")
 
 
 def _counted(kinds: Sequence[tuple[str, str, str]], counts: Counter[str], table: str) -> Iterator[Problem]:

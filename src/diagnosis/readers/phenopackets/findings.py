@@ -234,7 +234,7 @@ def _text(value: Any) -> str:
 def _measured(
     one: Any, born: datetime | None, counts: Counter[str]
 ) -> Iterator[tuple[tuple[str, str], str, dict[str, Any]]]:
-    """Yield code and label, state and details of what a measurement found; a complex value gives a row for each quantity."""
+    """Yield code and label, state and details of each result of a measurement (a complex value has several)."""
     if type(one) is not dict:
         raise BadPartError("it is no object")
     code = class_of(one.get("assay"), "its assay")

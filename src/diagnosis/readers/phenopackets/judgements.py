@@ -100,7 +100,9 @@ def judge(diseases: list[Any], interpretations: list[Any], several: Several, wor
 
 
 def _diseases(diseases: list[Any], words: Words) -> tuple[list[str], list[str], dict[str, When]]:
-    present, excluded, onsets = [], [], {}
+    present: list[str] = []
+    excluded: list[str] = []
+    onsets: dict[str, When] = {}
     for one in diseases:
         if type(one) is not dict:
             raise BadPartError("a disease is no object")

@@ -142,9 +142,9 @@ class Packets:
         resources = meta.get("resources")
         for one in resources if type(resources) is list else ():
             if type(one) is dict:
-                name, version = one.get("namespacePrefix"), one.get("version")
-                if type(name) is str and type(version) is str and name:
-                    self.systems.add((name, version))
+                system, version = one.get("namespacePrefix"), one.get("version")
+                if type(system) is str and type(version) is str and system:
+                    self.systems.add((system, version))
 
 
 def _list(packet: Mapping[str, Any], name: str) -> list[Any]:

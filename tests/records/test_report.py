@@ -1,0 +1,272 @@
+"""What the report finds: each oddity by a small example, and none where there is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from diagnosis.errors import RecordsError
+from diagnosis.records import Problem, Records, Report
+
+VOCABULARY = {
+    "code": ["fever", "temperature", "high fever", "LOINC:2345-7", "cough"],
+    "parents": [None, None, "fever", None, None],
+    "unit": [None, "Cel", None, "mmol/L", None],
+}
+
+
+def reported(*findings: dict[str, Any], cases: dict[str, list[Any]] | None = None, **tables: Any) -> Records:
+    """Records of case a with these rows of findings, six times over so that no diagnosis is rare."""
+    columns = sorted({"code", "status", *(c for row in findings for c in row)})
+    rows = {c: [row.get(c, "present" if c == "status" else None) for row in findings] for c in columns}
+    ids = ["a", *"bcdef"]
+    made = {"cases": {"case_id": ids, "diagnosis": ["flu"] * 6, **(cases or {})}}
+    made["findings"] = {
+        "case_id": [row.get("case_id", "a") for row in findings],
+        **{c: v for c, v in rows.items() if c != "case_id"},
+    }
+    return Records.from_tables({**made, **tables}, {"timezone": "UTC"})
+
+
+def kinds(records: Records) -> dict[str, Problem]:
+    assert not records.report.errors
+    return {p.kind: p for p in records.report.warnings}
+
+
+def test_nothing_odd_is_nothing_reported() -> None:
+    records = reported(
+        {"code": "temperature", "value": 39.4, "unit": "Cel", "time": "2024-01-01T08:00", "known": "2024-01-01T09:00"},
+        {"code": "temperature", "value": 101.0, "unit": "[degF]", "case_id": "b"},
+        {"code": "LOINC:2345-7", "value": 90.0, "unit": "mg/dL", "case_id": "b"},
+        {"code": "high fever", "case_id": "c"},
+        {"code": "fever", "case_id": "c"},
+        {"code": "cough", "status": "absent"},
+        vocabulary=VOCABULARY,
+    )
+    assert records.report.problems == ()
+    assert str(records.report).splitlines() == [
+        "cases: 6 rows read, 6 loaded, 0 set aside",
+        "findings: 6 rows read, 6 loaded, 0 set aside",
+        "vocabulary: 5 rows read, 5 loaded, 0 set aside",
+        "no problems found",
+    ]
+
+
+def test_codes_that_the_vocabulary_does_not_hold() -> None:
+    found = kinds(
+        reported({"code": "cough"}, {"code": "couhg"}, {"code": "couhg", "case_id": "b"}, vocabulary=VOCABULARY)
+    )
+    assert found.keys() == {"unknown_codes"}
+    problem = found["unknown_codes"]
+    assert (problem.rows, problem.count, problem.near) == ((2, 3), 1, ("cough",))
+    assert "couhg" not in str(problem)
+    assert not kinds(reported({"code": "couhg"}))
+
+
+@pytest.mark.parametrize(("one", "other"), [("fever", "ｆｅｖｅｒ"), ("发热", "发 热"), ("CRP", "crp"), ("a1", "a１")])
+def test_codes_that_may_be_one(one: str, other: str) -> None:
+    found = kinds(reported({"code": one}, {"code": other}, {"code": "cough"}))
+    assert found.keys() == {"suspected_twins"}
+    assert found["suspected_twins"].count == 1
+    assert one in found["suspected_twins"].says
+    assert other in found["suspected_twins"].says
+
+
+def test_units_that_are_none() -> None:
+    found = kinds(reported({"code": "pressure", "value": 120.0, "unit": "mmHg"}))
+    assert found.keys() == {"unknown_unit"}
+    assert found["unknown_unit"].near == ("mm[Hg]",)
+    assert found["unknown_unit"].rows == (1,)
+
+
+def test_units_that_do_not_convert() -> None:
+    rows = (
+        {"code": "glucose", "value": 5.0, "unit": "mmol/L"},
+        {"code": "glucose", "value": 90.0, "unit": "mg/dL", "case_id": "b"},
+    )
+    found = kinds(reported(*rows))
+    assert found.keys() == {"mixed_units"}
+    assert "glucose" in found["mixed_units"].says
+    assert not kinds(reported(*rows, vocabulary={"code": ["glucose"], "loinc": ["2345-7"]}))
+
+
+def test_values_without_a_unit_among_others_with_one() -> None:
+    found = kinds(reported({"code": "t", "value": 39.0, "unit": "Cel"}, {"code": "t", "value": 102.0, "case_id": "b"}))
+    assert found.keys() == {"missing_unit"}
+    assert found["missing_unit"].rows == (2,)
+    assert not kinds(reported({"code": "t", "value": 39.0, "unit": "Cel"}, {"code": "u", "value": 102.0}))
+
+
+def test_rare_diagnoses() -> None:
+    found = kinds(reported(cases={"diagnosis": ["flu"] * 5 + ["plague"]}))
+    assert found.keys() == {"rare_diagnoses"}
+    assert found["rare_diagnoses"].says.startswith("1 of 2 diagnoses")
+    assert "plague" not in str(found["rare_diagnoses"])
+    labels = {"case_id": ["a"], "diagnosis": ["flu"], "role": ["principal"], "status": ["confirmed"]}
+    assert kinds(reported(cases={"diagnosis": [None] * 6}, labels=labels)).keys() == {"rare_diagnoses"}
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"time": "2024-01-02T00:00", "known": "2024-01-01T00:00"}, "known"),
+        ({"time": "1900-01-01"}, "time"),
+        ({"known": "9999-12-31"}, "known"),
+    ],
+)
+def test_dates_that_cannot_be_meant(row: dict[str, Any], column: str) -> None:
+    found = kinds(reported({"code": "cough", **row}))
+    assert found.keys() == {"suspicious_date"}
+    assert (found["suspicious_date"].table, found["suspicious_date"].column) == ("findings", column)
+    assert found["suspicious_date"].rows == (1,)
+
+
+@pytest.mark.parametrize("late", ["end_time", "index_time"])
+def test_a_case_that_ends_before_it_begins(late: str) -> None:
+    times = {"time": ["2024-01-02"] * 6, late: ["2024-01-03"] * 5 + ["2024-01-01"]}
+    found = kinds(reported(cases=times))
+    assert found.keys() == {"suspicious_date"}
+    assert (found["suspicious_date"].column, found["suspicious_date"].rows) == (late, (6,))
+
+
+def test_dates_of_every_table_are_looked_at() -> None:
+    found = kinds(reported(actions={"case_id": ["a"], "time": ["1753-01-01"]}))
+    assert found["suspicious_date"].table == "actions"
+
+
+def test_a_narrower_finding_beside_a_broader_one_denied() -> None:
+    found = kinds(reported({"code": "high fever"}, {"code": "fever", "status": "absent"}, vocabulary=VOCABULARY))
+    assert found.keys() == {"ancestor_contradiction"}
+    assert found["ancestor_contradiction"].rows == (1,)
+    for other in ({"case_id": "b"}, {"subject": "mother"}, {"status": "uncertain"}):
+        assert not kinds(
+            reported({"code": "high fever"}, {"code": "fever", "status": "absent", **other}, vocabulary=VOCABULARY)
+        )
+
+
+def test_the_hierarchy_may_be_deep_and_go_in_a_circle() -> None:
+    words = {"code": ["a", "b", "c"], "parents": ["b", "c", "a|a"]}
+    found = kinds(reported({"code": "a"}, {"code": "c", "status": "absent"}, vocabulary=words))
+    assert found.keys() == {"ancestor_contradiction"}
+
+
+def contradictory(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    try:
+        reported({"code": "cough", **first}, {"code": "cough", "status": "absent", **second})
+    except RecordsError as error:
+        assert [(p.kind, p.rows) for p in error.report.errors] == [("contradiction", (1, 2))]  # noqa: PT017
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ({}, {}, True),
+        ({"subject": "patient"}, {}, True),
+        ({"subject": "mother"}, {}, False),
+        ({"laterality": "left"}, {"laterality": "right"}, False),
+        ({"body_site": "arm"}, {"body_site": "arm"}, True),
+        ({"time": "2024-01-01"}, {"time": "2024-01-02"}, False),
+        ({"time": "2024-01-01T08:00+08:00"}, {"time": "2024-01-01T00:00Z"}, True),
+        ({"phase": "history"}, {"phase": "examination"}, False),  # was absent, now present: a course
+        ({"phase": "history", "time": "2024-01-01"}, {"phase": "examination", "time": "2024-01-01"}, True),
+        ({"status": "uncertain"}, {}, False),
+        ({"case_id": "b"}, {}, False),
+        ({"text": "dry"}, {"text": "wet"}, True),
+    ],
+)
+def test_contradictions(first: dict[str, Any], second: dict[str, Any], is_one: bool) -> None:
+    assert contradictory(first, second) == is_one
+
+
+def test_a_row_that_cannot_be_read_contradicts_nothing() -> None:
+    """The good row stays when the bad one, whose instant is not known, is set aside."""
+    tables = {
+        "cases": {"case_id": ["a"]},
+        "findings": {
+            "case_id": ["a", "a", "nobody", "nowhere"],
+            "code": ["cough"] * 4,
+            "status": ["present", "absent", "present", "absent"],
+            "time": [None, "yesterday", None, None],
+        },
+    }
+    records = Records.from_tables(tables, on_error="quarantine")
+    assert len(records.coded) == 1
+    assert {p.kind: p.rows for p in records.report.errors} == {"bad_time": (2,), "no_such_case": (3, 4)}
+
+
+def test_rows_of_warnings_are_counted_among_all_rows() -> None:
+    findings = {
+        "case_id": ["a"] * 3,
+        "code": ["x", "y", "z"],
+        "status": ["?", "present", "present"],
+        "time": [None, None, "1900-01-01Z"],
+    }
+    findings["time"] = [None, None, "1900-01-01T00:00Z"]
+    records = Records.from_tables({"cases": {"case_id": ["a"]}, "findings": findings}, on_error="quarantine")
+    assert {p.kind: p.rows for p in records.report.problems} == {"unknown_status": (1,), "suspicious_date": (3,)}
+    assert records.report.quarantine is None
+    assert records.report.set_aside == 1
+
+
+def test_a_word_twice_is_an_error() -> None:
+    with pytest.raises(RecordsError, match="must be unique") as caught:
+        reported({"code": "cough"}, vocabulary={"code": ["cough", "cough"]})
+    assert [(p.table, p.rows) for p in caught.value.report.errors] == [("vocabulary", (1, 2))]
+
+
+def test_a_report_as_json_text_and_html() -> None:
+    many = tuple(range(1, 301))
+    report = Report(
+        (
+            Problem("error", "unknown_status", "findings", "status", "must be <b>", many, ("absent",), 300),
+            Problem("warning", "rare_diagnoses", "cases", "diagnosis", "2 of 3 are rare", count=2),
+        ),
+        quarantine="aside.jsonl",
+    )
+    plain = json.loads(json.dumps(report.to_json()))
+    assert (plain["errors"], plain["warnings"], plain["quarantine"]) == (300, 2, "aside.jsonl")
+    assert plain["problems"][0]["rows"] == list(range(1, 101))
+    assert plain["problems"][0]["count"] == 300
+    text = str(report)
+    assert "error: findings.status: must be <b> (row 1, 2, 3, 4, 5 and 295 more). Nearest: absent." in text
+    assert "warning: cases.diagnosis: 2 of 3 are rare." in text
+    assert "set aside with reasons in aside.jsonl" in text
+    assert "<b>" not in report._repr_html_()
+    assert "&lt;b&gt;" in report._repr_html_()
+
+
+LISTS: list[tuple[Any, Any]] = [
+    ('[["flu", 0.7], ["麻疹", 0.3]]', [("flu", 0.7), ("麻疹", 0.3)]),
+    ('[{"diagnosis": "flu", "probability": 1}]', [("flu", 1.0)]),
+    ("[]", []),
+    ([{"diagnosis": "flu", "probability": 0.7}], [("flu", 0.7)]),
+    ([("flu", 0.7)], [("flu", 0.7)]),
+    ({"flu": 0.7, "measles": 0.1}, [("flu", 0.7), ("measles", 0.1)]),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("given", "made"), LISTS, ids=range(len(LISTS)))
+def test_reference_lists_in_both_forms(given: Any, made: Any) -> None:
+    records = reported(cases={"differential": [given] + [None] * 5})
+    assert records.case("a").differential == (None if made is None else tuple(made))
+
+
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list, lambda item: pa.list_(item, 1)])
+def test_reference_lists_of_arrow(kind: Any) -> None:
+    item = pa.struct([("probability", pa.float32()), ("diagnosis", pa.dictionary(pa.int8(), pa.string()))])
+    rows = [[{"diagnosis": "flu", "probability": 0.5}], None, [{"diagnosis": "", "probability": 0.5}]]
+    rows += [[{"diagnosis": "flu", "probability": p}] for p in (float("nan"), -0.1, None)]
+    plain = pa.array(rows, pa.list_(pa.struct([("probability", pa.float32()), ("diagnosis", pa.string())])))
+    try:
+        column = plain.cast(kind(item))
+    except pa.ArrowNotImplementedError:
+        column = plain
+    with pytest.raises(RecordsError) as caught:
+        reported(cases={"differential": column})
+    assert [(p.kind, p.rows) for p in caught.value.report.errors] == [("bad_differential", (3, 4, 5, 6))]

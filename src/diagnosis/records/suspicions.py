@@ -15,6 +15,7 @@ from diagnosis.errors import nearest
 from diagnosis.records.arrays import among
 from diagnosis.records.checks import Fault, has_state
 from diagnosis.records.labels import labels_of
+from diagnosis.records.suspected_units import suspected_units
 from diagnosis.vocabulary import Vocabulary, convert, is_unit
 from diagnosis.vocabulary.units import common_units
 
@@ -39,6 +40,7 @@ def suspicions(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], word
         yield from _unknown_units(unit)
         yield from _mixed_units(code, unit, words)
         yield from _missing_units(findings, code, unit)
+        yield from suspected_units(findings, words)
     yield from _rare(tables)
     yield from _dates(tables)
     yield from _ancestors(findings, case, words)

@@ -12,7 +12,9 @@ from typing import Any
 COLUMNS = ("AGE", "DIFFERENTIAL_DIAGNOSIS", "SEX", "PATHOLOGY", "EVIDENCES", "INITIAL_EVIDENCE")
 
 
-def evidence(kind: str, asks: str, *, parent: str | None = None, antecedent: bool = False, **more: Any) -> dict[str, Any]:
+def evidence(
+    kind: str, asks: str, *, parent: str | None = None, antecedent: bool = False, **more: Any
+) -> dict[str, Any]:
     return {
         "question_fr": f"{asks} (fr)?",
         "question_en": f"{asks}?",
@@ -112,6 +114,4 @@ def write_release(
 
 def states(records: Any, which: int = 0) -> dict[str, Any]:
     """What is recorded of one case: a state, a value or a text by code."""
-    return {
-        f.code: f.value if f.value is not None else f.text or f.status for f in records.case(which).findings
-    }
+    return {f.code: f.value if f.value is not None else f.text or f.status for f in records.case(which).findings}

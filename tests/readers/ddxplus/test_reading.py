@@ -226,8 +226,7 @@ ANSWERS = st.fixed_dictionaries(
     {
         **dict.fromkeys(ROOT, st.booleans()),
         "voyage": st.sampled_from(["N", "Asie"]),
-        "douleur": st.none()
-        | st.tuples(st.sets(st.sampled_from(["tete", "oreille", "dos"])), st.integers(0, 10)),
+        "douleur": st.none() | st.tuples(st.sets(st.sampled_from(["tete", "oreille", "dos"])), st.integers(0, 10)),
         "lesions": st.none() | st.sampled_from(["NA", "rouge", "pale"]),
     }
 )

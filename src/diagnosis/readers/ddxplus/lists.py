@@ -19,7 +19,8 @@ __all__ = ["Words", "parse_list", "split_pairs", "split_words"]
 _WORD = r"'[^'\\]*'"
 _NUMBER = r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?"
 _PLAIN_WORDS = rf"^\[{_WORD}(, {_WORD})*\]$"
-_PLAIN_PAIRS = rf"^\[\[{_WORD}, {_NUMBER}\](, \[{_WORD}, {_NUMBER}\])*\]$"
+_PAIR = rf"\['[^'\\\]]*', {_NUMBER}\]"
+_PLAIN_PAIRS = rf"^\[{_PAIR}(, {_PAIR})*\]$"
 # Beyond it an integer has no float.
 _ANY_NUMBER = 1e300
 # The longest released list is under 3,000 characters.
@@ -72,9 +73,9 @@ def split_pairs(texts: Sequence[str]) -> Words:
 
     Examples
     --------
-    >>> found = split_pairs(["[['a', 0.5], ['b', 1e-05]]", '[["a", 1]]', "[]", "['a']"])
-    >>> found.number.tolist(), found.malformed.tolist()
-    ([0.5, 1e-05, 1.0], [3])
+    >>> found = split_pairs(["[['a', 0.5], ['b', 1e-05]]", '[["a", 1]]', "[]", "['a']", "[['a], [b', 0.5]]"])
+    >>> found.number.tolist(), [found.distinct[w] for w in found.word], found.malformed.tolist()
+    ([0.5, 1e-05, 1.0, 0.5], ['a', 'b', 'a', 'a], [b'], [3])
     """
     column = pa.array(texts, pa.string())
     fast = _matching(column, _PLAIN_PAIRS)
@@ -87,8 +88,7 @@ def split_pairs(texts: Sequence[str]) -> Words:
 
 
 def _matching(column: pa.Array, pattern: str) -> npt.NDArray[np.int64]:
-    # What stands inside a word must not look like the border between two.
-    plain = pc.and_not(pc.match_substring_regex(column, pattern), pc.match_substring(column, "'], ['"))
+    plain = pc.match_substring_regex(column, pattern)
     short = pc.less_equal(pc.utf8_length(column), _LONGEST)
     return np.flatnonzero(np.asarray(pc.and_(plain, short))) if len(column) else np.zeros(0, np.int64)
 

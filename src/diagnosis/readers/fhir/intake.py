@@ -167,8 +167,10 @@ class Intake:
         if ident:
             key = key_of(kind, ident)
         meta = value.get("meta")
-        updated = self.clock(meta.get("lastUpdated")) if meta else None
-        return key, ident or f"{kind}-{number + 1}", updated[0] if updated else 0
+        if meta and "lastUpdated" in meta:
+            updated = self.clock(meta["lastUpdated"])
+            return key, ident or f"{kind}-{number + 1}", updated[0] if updated else 0
+        return key, ident or f"{kind}-{number + 1}", 0
 
     def _no_resource(self, value: Any) -> None:
         if type(value) is dict and "transactionTime" in value and "output" in value:

@@ -77,9 +77,14 @@ class Decoder:
             It is not JSON, or nested so deep that it was made to do harm.
         """
         try:
-            return _JSON.decode(text)
+            if text[:1] != "{":
+                return _JSON.decode(text)
+            value, end = _JSON.raw_decode(text)
         except (ValueError, RecursionError):
             raise BadValueError("is no JSON: it breaks off or is damaged") from None
+        if len(text) > end and not text[end:].isspace():
+            raise BadValueError("is no JSON: something follows the value")
+        return value
 
 
 def lines(stream: BinaryIO, most: int = MAX_BYTES) -> Iterator[tuple[int, bytes | None]]:

@@ -52,7 +52,7 @@ def refuse_other_versions(kind: str, resource: Mapping[str, Any]) -> None:
     ------
     OtherVersionError
     """
-    if not _FOREIGN[kind].isdisjoint(resource):
+    if not resource.keys().isdisjoint(_FOREIGN[kind]):  # in this order: it asks for the few, not for all
         raise OtherVersionError(Fate.STU3 if not _STU3[kind].isdisjoint(resource) else Fate.R5)
     meta = resource.get("meta")
     if meta is not None and "profile" in meta:

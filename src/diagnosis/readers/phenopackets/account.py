@@ -47,7 +47,9 @@ def notes_of(read: Packets, findings: pa.Table, n_lost: int, qualified: int, ign
     states = Counter({one["values"]: one["counts"] for one in counted})
     says = f"{len(findings):,} findings: {states['present']:,} present, {states['absent']:,} absent"
     counts = read.findings.counts
-    yield _note("account", "findings", len(findings), f"{says}; {counts['onset']:,} with an age of onset")
+    onset = findings["onset_age_years"] if "onset_age_years" in findings.column_names else None
+    aged = 0 if onset is None else len(onset) - onset.null_count
+    yield _note("account", "findings", len(findings), f"{says}; {aged:,} with an age of onset")
     labelled = sum("diagnosis" in case for case in read.cases)
     by_rule = "; ".join(f"{count:,} by {rule}" for rule, count in read.rules.most_common())
     yield _note("labels", "labels", labelled, f"{labelled:,} of {n:,} cases have a principal diagnosis: {by_rule}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from diagnosis.readers.phenopackets.terms import (
     class_of,
     unit_of,
 )
-from diagnosis.readers.phenopackets.times import YEAR, BadPartError, When, when
+from diagnosis.readers.phenopackets.times import YEAR, BadPartError, When, text_of, when
 from diagnosis.records.schema import STATES
 
 __all__ = ["Findings"]
@@ -182,7 +183,7 @@ def _details(feature: dict[str, Any], born: datetime | None, counts: Counter[str
     for name, value in feature.items():
         if name == "onset":
             start = when(value, born)
-            counts["onset" if start.years is not None else "onset_unplaced"] += 1
+            counts["onset_unplaced"] += start.years is None
             if start.years is not None:
                 yield "onset_age_years", start.years
             if not start.plain:
@@ -198,7 +199,7 @@ def _details(feature: dict[str, Any], born: datetime | None, counts: Counter[str
             for code in _codes_of(value):
                 (sides if code in LATERALITIES else modifiers).append(code)
         elif name == "description" and value:
-            yield "x_description", _text(value)
+            yield "x_description", text_of(value, "its description")
         elif name == "evidence":
             counts["evidence"] += 1
         elif name not in _KNOWN:
@@ -225,12 +226,6 @@ def _codes_of(value: Any) -> list[str]:
     return codes
 
 
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise BadPartError("its description is no text")
-    return value
-
-
 def _measured(
     one: Any, born: datetime | None, counts: Counter[str]
 ) -> Iterator[tuple[tuple[str, str], str, dict[str, Any]]]:
@@ -239,7 +234,10 @@ def _measured(
         raise BadPartError("it is no object")
     code = class_of(one.get("assay"), "its assay")
     observed = when(one["timeObserved"], born) if "timeObserved" in one else When()
-    common = {"time": observed.time, "x_description": _text(one["description"]) if one.get("description") else None}
+    common = {
+        "time": observed.time,
+        "x_description": text_of(one["description"], "its description") if one.get("description") else None,
+    }
     if observed.time is None:
         common["x_observed"] = observed.stated or None
     counts["procedure"] += "procedure" in one
@@ -284,6 +282,10 @@ def _quantity(quantity: Any) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float:
-    if type(value) not in (int, float) or value != value or abs(value) == float("inf"):
+    try:
+        number = float(value) if type(value) in (int, float) else math.nan
+    except OverflowError:
+        number = math.nan
+    if not math.isfinite(number):
         raise BadPartError("a quantity is no finite number")
-    return float(value)
+    return number

@@ -12,7 +12,7 @@ from diagnosis.readers.phenopackets.actions import Actions
 from diagnosis.readers.phenopackets.findings import Findings
 from diagnosis.readers.phenopackets.judgements import Judged, Judgement, Several, judge
 from diagnosis.readers.phenopackets.terms import Words
-from diagnosis.readers.phenopackets.times import BadPartError, When, moment, when
+from diagnosis.readers.phenopackets.times import BadPartError, When, moment, text_of, when
 
 __all__ = ["FIELDS", "Packets", "inner_packets"]
 
@@ -36,7 +36,7 @@ def inner_packets(value: Any) -> Iterator[tuple[Any, str | None]]:
     """Yield the packets of a value, each with the id of the family it comes from: itself, or those of a family or a
     cohort."""
     if type(value) is dict and "proband" in value:
-        family = value.get("id") if type(value.get("id")) is str else None
+        family = value["id"] if type(value.get("id")) is str and value["id"].isascii() else None
         relatives = value.get("relatives", [])
         for one in [value["proband"], *(relatives if type(relatives) is list else [relatives])]:
             yield one, family
@@ -92,9 +92,11 @@ class Packets:
             raise BadPartError("it is no object")
         if "phenotypic_features" in packet or "meta_data" in packet or "medical_actions" in packet:
             packet = _in_camel_case(packet)
-        identity = packet.get("id")
-        if type(identity) is not str or not identity:
+        if "resourceType" in packet:
+            raise BadPartError("it is a FHIR resource; read it with the format fhir")
+        if not packet.get("id"):
             raise BadPartError("it has no id")
+        identity = text_of(packet["id"], "its id")
         features, measurements, diseases, interpretations, actions = (_list(packet, name) for name in _LISTS)
         meta = _object(packet, "metaData")
         _refuse_version_1(packet, features, meta)
@@ -143,7 +145,7 @@ class Packets:
         for one in resources if type(resources) is list else ():
             if type(one) is dict:
                 system, version = one.get("namespacePrefix"), one.get("version")
-                if type(system) is str and type(version) is str and system:
+                if type(system) is str and type(version) is str and system.isascii() and version.isascii():
                     self.systems.add((system, version))
 
 
@@ -193,11 +195,8 @@ def _refuse_version_1(packet: Mapping[str, Any], features: list[Any], meta: Mapp
 def _case_of(subject: Mapping[str, Any], born: datetime | None) -> dict[str, Any]:
     """Columns of `cases` that the subject fills."""
     made: dict[str, Any] = {}
-    identity = subject.get("id")
-    if identity is not None and type(identity) is not str:
-        raise BadPartError("the id of the subject is no text")
-    if identity:
-        made["patient_id"] = identity
+    if subject.get("id"):
+        made["patient_id"] = text_of(subject["id"], "the id of the subject")
     sex = subject.get("sex")
     if sex is not None:
         if type(sex) is not str or sex not in _SEX:
@@ -247,12 +246,12 @@ def _publication(meta: Mapping[str, Any], counts: Counter[str]) -> str | None:
         return None
     named = [one["id"] for one in references if type(one) is dict and type(one.get("id")) is str and one["id"]]
     if len(named) == 1:
-        return str(named[0])
+        return text_of(named[0], "the id of a reference")
     counts["several_publications"] += sum(n.upper().startswith("PMID:") for n in named) > 1
     for prefix in ("PMID:", "DOI:", ""):
         for one in named:
             if one.upper().startswith(prefix):
-                return str(one)
+                return text_of(one, "the id of a reference")
     return None
 
 

@@ -124,8 +124,11 @@ class _Lost:
 
 
 def _text(content: Any) -> str:
-    # ASCII, so that half a surrogate pair from a file can be written.
-    return content if isinstance(content, str) else json.dumps(content)
+    try:
+        # ASCII, so that half a surrogate pair from a file can be written.
+        return content if isinstance(content, str) else json.dumps(content)
+    except RecursionError:
+        return ""
 
 
 def _info(read: Packets) -> dict[str, Any]:

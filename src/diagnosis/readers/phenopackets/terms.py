@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from diagnosis.readers.phenopackets.times import BadPartError
+from diagnosis.readers.phenopackets.times import BadPartError, text_of
 from diagnosis.vocabulary import is_unit
 
 __all__ = ["LATERALITIES", "NOT_PHENOTYPES", "RESULTS", "SEVERITIES", "Words", "class_of", "unit_of"]
@@ -89,13 +89,10 @@ def class_of(value: Any, what: str) -> tuple[str, str]:
     BadPartError
         It is no object, has no id, or its id or label is no text.
     """
-    code = value.get("id") if type(value) is dict else None
-    if type(code) is not str or not code:
+    if type(value) is not dict or "id" not in value:
         raise BadPartError(f"{what} has no id")
     label = value.get("label", "")
-    if type(label) is not str:
-        raise BadPartError(f"the label of {what} is no text")
-    return code, label
+    return text_of(value["id"], f"the id of {what}"), label if label == "" else text_of(label, f"the label of {what}")
 
 
 def unit_of(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["ONSETS", "YEAR", "BadPartError", "When", "age_text", "element_of", "moment", "when", "years_of"]
+__all__ = ["ONSETS", "YEAR", "BadPartError", "When", "age_text", "element_of", "moment", "text_of", "when", "years_of"]
 
 #: Days in a year.
 YEAR = 365.25
@@ -58,6 +58,24 @@ ONSETS: Mapping[str, float] = MappingProxyType(
 
 class BadPartError(Exception):
     """A part of a packet is not built as the schema says; the message says what, without any of it."""
+
+
+def text_of(value: Any, what: str) -> str:
+    """A text that is not empty.
+
+    Raises
+    ------
+    BadPartError
+        It is none, or holds half a character (a lone surrogate), which no file could hold.
+    """
+    if type(value) is not str or not value:
+        raise BadPartError(f"{what} is no text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadPartError(f"{what} is no whole text") from None
+    return value
 
 
 class When(NamedTuple):
@@ -160,9 +178,7 @@ def when(element: Any, born: datetime | None = None) -> When:
         years, days = years_of(text)
         return When(years, days=days, stated=text, plain=True)
     if name == "ontologyClass":
-        code = value.get("id")
-        if type(code) is not str or not code:
-            raise BadPartError("a class of onset has no id")
+        code = text_of(value.get("id"), "the id of a class of onset")
         return When(ONSETS.get(code), stated=code)
     if name == "gestationalAge":
         return _gestation(value.get("weeks", 0), value.get("days", 0))

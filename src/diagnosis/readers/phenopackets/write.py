@@ -24,14 +24,14 @@ from diagnosis.records import Records
 __all__ = ["write_phenopackets"]
 
 _LINES = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
-#: Columns of findings that a packet holds.
-_HELD = frozenset(
-    {
-        *("case_id", "code", "status", "value", "unit", "text", "time", "onset_age_years", "duration_days"),
-        *("severity", "laterality", "modifiers", "ref_low", "ref_high", "interpretation"),
-        *("x_onset", "x_resolution", "x_description", "x_observed"),
-    }
-)
+_ANY = ("case_id", "code", "status", "subject", "x_description")
+_FEATURE = {*_ANY, "onset_age_years", "x_onset", "x_resolution", "severity", "laterality", "modifiers"}
+_MEASUREMENT = {*_ANY, "value", "unit", "text", "time", "x_observed", "ref_low", "ref_high", "interpretation"}
+_CASE = {
+    *("case_id", "patient_id", "age_years", "age_days", "sex", "time", "end_time", "group", "diagnosis", "outcome"),
+    *("outcome_time", "x_age", "x_death", "x_disease_onset", "x_disease_onset_age_years"),
+}
+_LABEL = {"case_id", "diagnosis", "status", "role", "rank", "probability"}
 
 
 class _Differential(Protocol):
@@ -103,8 +103,8 @@ def write_phenopackets(
                 _write_file(target / f"packet-{i:06d}.json", [json.dumps(one, ensure_ascii=False, indent=1) + "\n"])
     except OSError as error:
         raise WorkError(f"The phenopackets cannot be written to {target} ({type(error).__name__}).") from None
-    if left:
-        listed = ", ".join(f"{n:,} {what}" for what, n in sorted(left.items()))
+    listed = ", ".join(f"{n:,} {what}" for what, n in sorted(left.items()) if n)
+    if listed:
         warnings.warn(f"Phenopackets have no place for these, which are left out: {listed}.", DiagnosisWarning, 2)
     return target
 
@@ -151,16 +151,22 @@ def _packets(
     findings = _by_case_id(records.arrow("findings"))
     labels = _by_case_id(records.arrow("labels")) if "labels" in records.names else {}
     principal = records.y
-    _count_columns(records, left)
+    _count_tables(records, left)
     for i, case in enumerate(records.arrow("cases").to_pylist()):
         identity = case["case_id"]
-        case["diagnosis"] = principal[i]
+        case = {name: value for name, value in case.items() if value is not None}
+        _count_left(case, _CASE, "cases", left)
+        left["times of cases with an age"] += "time" in case and bool(case.keys() & {"age_years", "age_days"})
+        if principal[i] is not None:
+            case["diagnosis"] = principal[i]
         rows = [row for row in findings.get(identity, ()) if _has_place(row, left)]
         judged = [
-            {**row, "status": row["status"]}
+            row
             for row in labels.get(identity, ())
-            if row.get("status") and not (row["status"] == "confirmed" and row["diagnosis"] == principal[i])
+            if "status" in row and (row["status"], row["diagnosis"]) != ("confirmed", principal[i])
         ]
+        for row in judged:
+            _count_left(row, _LABEL, "labels", left)
         yield packet_of(case, rows, judged, suggested.get(identity), meta, names)
 
 
@@ -188,15 +194,18 @@ def _has_place(row: dict[str, Any], left: Counter[str]) -> bool:
         if row["interpretation"] != yes_no or "value" in row or "text" in row:
             left["interpretations other than a lone yes or no"] += 1
             del row["interpretation"]
+    measured = any(name in row for name in ("value", "text", "interpretation"))
+    derived = {"duration_days"} if "x_resolution" in row else set()
+    _count_left(row, _MEASUREMENT if measured else _FEATURE | derived, "findings", left)
     return True
 
 
-def _count_columns(records: Records, left: Counter[str]) -> None:
-    table = records.arrow("findings")
-    for name in table.column_names:
-        filled = len(table) - table[name].null_count
-        if name not in _HELD and name != "subject" and filled:
-            left[f"values of findings.{name[:40]}"] += filled
+def _count_left(row: Mapping[str, Any], held: set[str], table: str, left: Counter[str]) -> None:
+    for name in row.keys() - held:
+        left[f"values of {table}.{name[:40]}"] += 1
+
+
+def _count_tables(records: Records, left: Counter[str]) -> None:
     for name in records.names:
         if name not in ("cases", "findings", "labels", "vocabulary", "diagnoses") and len(records.arrow(name)):
             left[f"rows of {name}"] += len(records.arrow(name))
@@ -213,7 +222,7 @@ def _write_file(target: Path, texts: Iterable[str]) -> None:
     try:
         with os.fdopen(handle, "wb") as raw:
             stream = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") if target.suffix == ".gz" else None
-            with io.TextIOWrapper(stream or raw, encoding="utf-8", errors="surrogatepass", newline="\n") as out:
+            with io.TextIOWrapper(stream or raw, encoding="utf-8", newline="\n") as out:
                 out.writelines(texts)
         temporary.replace(target)
     except BaseException:

@@ -33,13 +33,24 @@ if TYPE_CHECKING:
     from diagnosis.explanation import Contrast, Evidence
     from diagnosis.features import FindingEncoder
     from diagnosis.models import BoostedModel, HybridModel, LinearModel
-    from diagnosis.readers import read_ddxplus, read_fhir, read_records, sample_ddxplus, write_records
+    from diagnosis.readers import (
+        MedsCodes,
+        read_ddxplus,
+        read_fhir,
+        read_meds,
+        read_phenopackets,
+        read_records,
+        sample_ddxplus,
+        write_meds,
+        write_phenopackets,
+        write_records,
+    )
     from diagnosis.records import OTHER, Case, Finding, Records, split
     from diagnosis.sample import load_sample, make_cohort
     from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion
     from diagnosis.tracking import load_diagnoser
     from diagnosis.training import TrainingResult, train
-    from diagnosis.vocabulary import Vocabulary
+    from diagnosis.vocabulary import Vocabulary, read_vocabulary, reference_range
 
 #: Where each public name lives.
 _HOMES = {
@@ -54,13 +65,19 @@ _HOMES = {
     **dict.fromkeys(("Contrast", "Evidence"), "explanation"),
     "FindingEncoder": "features",
     **dict.fromkeys(("BoostedModel", "HybridModel", "LinearModel"), "models"),
-    **dict.fromkeys(("read_ddxplus", "read_fhir", "read_records", "sample_ddxplus", "write_records"), "readers"),
+    **dict.fromkeys(
+        (
+            *("MedsCodes", "read_ddxplus", "read_fhir", "read_meds", "read_phenopackets", "read_records"),
+            *("sample_ddxplus", "write_meds", "write_phenopackets", "write_records"),
+        ),
+        "readers",
+    ),
     **dict.fromkeys(("OTHER", "Case", "Finding", "Records", "split"), "records"),
     **dict.fromkeys(("load_sample", "make_cohort"), "sample"),
     **dict.fromkeys(("Diagnoser", "Differential", "Flag", "Suggestion"), "suggestions"),
     "load_diagnoser": "tracking",
     **dict.fromkeys(("TrainingResult", "train"), "training"),
-    "Vocabulary": "vocabulary",
+    **dict.fromkeys(("Vocabulary", "read_vocabulary", "reference_range"), "vocabulary"),
 }
 
 __all__ = [
@@ -82,6 +99,7 @@ __all__ = [
     "HybridModel",
     "InputError",
     "LinearModel",
+    "MedsCodes",
     "Records",
     "RecordsError",
     "Suggestion",
@@ -96,10 +114,16 @@ __all__ = [
     "make_cohort",
     "read_ddxplus",
     "read_fhir",
+    "read_meds",
+    "read_phenopackets",
     "read_records",
+    "read_vocabulary",
+    "reference_range",
     "sample_ddxplus",
     "split",
     "train",
+    "write_meds",
+    "write_phenopackets",
     "write_records",
 ]
 

@@ -445,3 +445,41 @@ def test_tables_that_are_none() -> None:
         Records.from_tables({"cases": 7, "findings": good})
     with pytest.raises(RecordsError, match="the table is required and missing"):
         Records.from_tables({"findings": good})
+
+
+def test_numbers_of_broken_lines_hold_over_blocks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diagnosis.readers.csv_files._BLOCK", 256)
+    bad = {7, 40, 41, 90}
+    lines = ["broken" if i in bad else f'id-one,"c\n{i}",present,,' for i in range(1, 101)]
+    folder = write(findings_csv="\n".join(["case_id,code,status,value,unit", *lines]))
+    error = refused(folder, RecordsError)
+    assert isinstance(error, RecordsError)
+    assert error.report.errors[0].rows == tuple(sorted(bad))
+
+
+def test_a_table_without_a_suffix(write: Write) -> None:
+    folder = write(findings_csv=None)
+    (folder / "findings").write_text(GOOD_FINDINGS)
+    assert "without a suffix" in refused(folder).found
+
+
+def test_the_old_records_come_back_where_the_new_cannot_take_their_place(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = read_records(write())
+    folder = write_records(records, tmp_path / "out")
+    moves: list[Path] = []
+    replace = Path.replace
+
+    def second_fails(self: Path, target: Path) -> Path:
+        moves.append(target)
+        if len(moves) == 2:
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", second_fails)
+    with pytest.raises(WorkError):
+        write_records(records[[0]], folder, overwrite=True)
+    monkeypatch.undo()
+    assert len(read_records(folder)) == 2
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

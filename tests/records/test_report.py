@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from diagnosis.errors import RecordsError
+from diagnosis.errors import InputError, RecordsError
 from diagnosis.records import Problem, Records, Report
+from diagnosis.vocabulary import Vocabulary
 
 VOCABULARY = {
     "code": ["fever", "temperature", "high fever", "LOINC:2345-7", "cough"],
@@ -113,8 +115,8 @@ def test_rare_diagnoses() -> None:
     ("row", "column"),
     [
         ({"time": "2024-01-02T00:00", "known": "2024-01-01T00:00"}, "known"),
-        ({"time": "1900-01-01"}, "time"),
-        ({"known": "9999-12-31"}, "known"),
+        ({"time": "1900-01-01T00"}, "time"),
+        ({"known": "9999-12-31T00"}, "known"),
     ],
 )
 def test_dates_that_cannot_be_meant(row: dict[str, Any], column: str) -> None:
@@ -126,7 +128,7 @@ def test_dates_that_cannot_be_meant(row: dict[str, Any], column: str) -> None:
 
 @pytest.mark.parametrize("late", ["end_time", "index_time"])
 def test_a_case_that_ends_before_it_begins(late: str) -> None:
-    times = {"time": ["2024-01-02"] * 6, late: ["2024-01-03"] * 5 + ["2024-01-01"]}
+    times = {"time": ["2024-01-02T00"] * 6, late: ["2024-01-03T00"] * 5 + ["2024-01-01T00"]}
     found = kinds(reported(cases=times))
     assert found.keys() == {"suspicious_date"}
     assert (found["suspicious_date"].column, found["suspicious_date"].rows) == (late, (6,))
@@ -204,7 +206,6 @@ def test_rows_of_warnings_are_counted_among_all_rows() -> None:
         "case_id": ["a"] * 3,
         "code": ["x", "y", "z"],
         "status": ["?", "present", "present"],
-        "time": [None, None, "1900-01-01Z"],
     }
     findings["time"] = [None, None, "1900-01-01T00:00Z"]
     records = Records.from_tables({"cases": {"case_id": ["a"]}, "findings": findings}, on_error="quarantine")
@@ -270,3 +271,59 @@ def test_reference_lists_of_arrow(kind: Any) -> None:
     with pytest.raises(RecordsError) as caught:
         reported(cases={"differential": column})
     assert [(p.kind, p.rows) for p in caught.value.report.errors] == [("bad_differential", (3, 4, 5, 6))]
+
+
+def test_a_value_with_its_sign_is_told_where_the_sign_stands() -> None:
+    with pytest.raises(RecordsError, match="stands in `comparator`"):
+        reported({"code": "troponin", "value": "<0.01"})
+
+
+def test_what_is_set_aside_is_plain_json(tmp_path: Path) -> None:
+    """Of values that JSON does not know, as text."""
+    findings = pa.table(
+        {
+            "case_id": ["nobody"] * 2,
+            "code": ["x", "y"],
+            "status": ["present"] * 2,
+            "value": [float("nan"), float("inf")],
+            "time": pa.array([10**15, 0], pa.timestamp("s", "UTC")),  # year 31,690,708
+            "known": pa.array([0, None], pa.timestamp("us", "UTC")),
+            "x_list": [[1.5, float("inf")], None],
+            "x_struct": [{"a": 1}, None],
+            "x_bytes": pa.array([b"\xff", None]),
+        }
+    )
+    aside = tmp_path / "aside.jsonl"
+    Records.from_tables({"cases": {"case_id": ["a"]}, "findings": findings}, on_error="quarantine", quarantine=aside)
+    one, other = (json.loads(line, parse_constant=pytest.fail) for line in aside.read_text().splitlines())
+    assert one["values"] == {
+        "case_id": "nobody",
+        "code": "x",
+        "status": "present",
+        "value": "nan",
+        "time": str(10**15),
+        "known": "1970-01-01T00:00:00+00:00",
+        "x_list": [1.5, "inf"],
+        "x_struct": {"a": 1},
+        "x_bytes": "b'\\xff'",
+    }
+    assert other["values"]["value"] == "inf"
+    assert other["reasons"] == ["value must be a finite number; a sign such as < stands in `comparator`",
+                                "case_id names a case that is not in `cases`"]  # fmt: skip
+
+
+@pytest.mark.parametrize("info", [["format"], {"period": object()}, {"source": {1, 2}}, 7])
+def test_what_records_json_could_not_hold_is_refused(info: Any) -> None:
+    with pytest.raises(InputError, match="found") as caught:
+        Records.from_tables({"cases": {"case_id": []}, "findings": {"case_id": [], "code": [], "status": []}}, info)
+    assert "records.json" in str(caught.value)
+
+
+def test_further_words_stand_behind_the_records_own() -> None:
+    records = reported({"code": "cough"}, vocabulary={"code": ["cough"], "name": ["Husten"]})
+    more = Vocabulary.from_rows([{"code": "cough", "name": "cough"}, {"code": "rash", "name": "a rash"}], [])
+    joined = records.with_vocabulary(more)
+    assert (joined.vocabulary.name("cough"), joined.vocabulary.name("rash")) == ("Husten", "a rash")
+    assert records.vocabulary.name("rash") == "rash"
+    assert joined[[0]].vocabulary.name("rash") == "a rash"
+    assert joined.digest() == records.digest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -41,14 +43,29 @@ def test_a_zone_that_is_given_counts() -> None:
 def test_a_time_without_a_zone_takes_that_of_the_records() -> None:
     records = with_times("2024-01-01T08:00", "2024-01-01", zone="Asia/Shanghai")
     assert list(records.column("time")) == utc("2024-01-01T00:00", "2023-12-31T16:00")
-    assert not [p for p in records.report.warnings if p.column == "time"]
+    assert [(p.kind, p.count) for p in records.report.warnings if p.column == "time"] == [("no_hour", 1)]
 
 
 def test_a_time_without_any_zone_is_reported() -> None:
     records = with_times("2024-01-01T08:00", "2024-01-01", "2024-01-01T08:00Z", None)
     assert list(records.column("time")[:2]) == utc("2024-01-01T08:00", "2024-01-01")
     assert np.isnat(records.column("time")[3])
-    assert [(p.kind, p.count) for p in records.report.warnings if p.column == "time"] == [("no_time_zone", 2)]
+    assert [(p.kind, p.count) for p in records.report.warnings if p.column == "time"] == [
+        ("no_hour", 1),
+        ("no_time_zone", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "dates", [["2024-01-01", "2024-01-01T00:00", None], pa.array([19_000, None, None], pa.date32())]
+)
+def test_dates_without_an_hour_are_reported(dates: Any) -> None:
+    """A result of that day counts as known before the patient came: nobody should believe that unwarned."""
+    records = Records.from_tables(
+        {"cases": {"case_id": ["a", "b", "c"], "time": dates}, "findings": {"case_id": [], "code": [], "status": []}},
+        {"timezone": "UTC"},
+    )
+    assert [(p.kind, p.count) for p in records.report.warnings] == [("no_hour", 1)]
 
 
 def test_zones_may_differ_from_row_to_row() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from diagnosis.errors import UnknownNameError, nearest
 from diagnosis.readers.ddxplus import read_ddxplus
 from diagnosis.readers.fhir import read_fhir
+from diagnosis.readers.meds import read_meds
+from diagnosis.readers.phenopackets import read_phenopackets
 from diagnosis.readers.tables import read_tables
 from diagnosis.records import Records
 from diagnosis.records.loading import OnError
@@ -17,7 +19,13 @@ from diagnosis.records.loading import OnError
 __all__ = ["formats", "read_records"]
 
 Reader = Callable[..., Records]
-_OWN: Mapping[str, Reader] = {"tables": read_tables, "fhir": read_fhir, "ddxplus": read_ddxplus}
+_OWN: Mapping[str, Reader] = {
+    "tables": read_tables,
+    "fhir": read_fhir,
+    "phenopackets": read_phenopackets,
+    "meds": read_meds,
+    "ddxplus": read_ddxplus,
+}
 
 
 @cache

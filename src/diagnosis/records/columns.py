@@ -37,12 +37,15 @@ class Coerced:
         How many times had no zone.
     skipped : int
         How many times stood in an hour that the clocks skip.
+    dates : int
+        How many times were dates without an hour.
     """
 
     values: pa.Array
     bad: _Mask
     zoneless: int = 0
     skipped: int = 0
+    dates: int = 0
 
 
 def coerce(raw: pa.ChunkedArray | pa.Array, column: Column, zone: str | None = None) -> Coerced:
@@ -65,7 +68,7 @@ def coerce(raw: pa.ChunkedArray | pa.Array, column: Column, zone: str | None = N
         return Coerced(pa.nulls(len(array), column.arrow), _none(array))
     if column.type == "time":
         times = coerce_times(array, zone)
-        return Coerced(times.values, times.bad, times.zoneless, times.skipped)
+        return Coerced(times.values, times.bad, times.zoneless, times.skipped, times.dates)
     if column.type == "differential":
         return Coerced(*coerce_differential(array))
     if column.type == "flag":

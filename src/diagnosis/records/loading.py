@@ -14,7 +14,7 @@ import pyarrow as pa
 from diagnosis.errors import InputError, RecordsError, nearest
 from diagnosis.records import checks, suspicions
 from diagnosis.records.checks import Fault
-from diagnosis.records.columns import coerce, plain
+from diagnosis.records.columns import Coerced, coerce, plain
 from diagnosis.records.incoming import missing_parts, to_arrow
 from diagnosis.records.info import checked_info
 from diagnosis.records.quarantine import row_numbers, set_aside, write_quarantine
@@ -156,7 +156,7 @@ def _typed(table: pa.Table, layout: TableFormat, zone: str | None) -> _Typed:
         columns[name], bad[name] = made.values, made.bad
         if made.bad.any():
             faults.append(_bad_values(table[name], column, layout.name, made.bad))
-        warned += _clock_problems(layout.name, name, made.zoneless if not zone else 0, made.skipped)
+        warned += _clock_problems(layout.name, name, made, zone)
     typed = pa.table(columns)
     faults += [f for f in checks.empty_required(typed, layout, bad) if len(f.rows)]
     return _Typed(typed, tuple(faults), tuple(warned), bad)
@@ -170,13 +170,21 @@ def _unknown_column(name: str, layout: TableFormat) -> list[Problem]:
     return [Problem("warning", "unknown_column", layout.name, name, says, near=near, count=1)]
 
 
-def _clock_problems(table: str, column: str, zoneless: int, skipped: int) -> Iterator[Problem]:
-    if zoneless:
-        says = f"{zoneless:,} times name no zone and records.json names none: taken as UTC"
-        yield Problem("warning", "no_time_zone", table, column, says, count=zoneless)
-    if skipped:
-        says = f"{skipped:,} times stand in an hour that the clocks of the time zone skip: taken as not put forward"
-        yield Problem("warning", "skipped_hour", table, column, says, count=skipped)
+def _clock_problems(table: str, column: str, made: Coerced, zone: str | None) -> Iterator[Problem]:
+    if made.dates and table in ("cases", "findings"):
+        says = (
+            f"{made.dates:,} times are dates without an hour: taken as midnight, so that what was known later that day "
+            "counts as known from its beginning"
+        )
+        yield Problem("warning", "no_hour", table, column, says, count=made.dates)
+    if made.zoneless and not zone:
+        says = f"{made.zoneless:,} times name no zone and records.json names none: taken as UTC"
+        yield Problem("warning", "no_time_zone", table, column, says, count=made.zoneless)
+    if made.skipped:
+        says = (
+            f"{made.skipped:,} times stand in an hour that the clocks of the time zone skip: taken as not put forward"
+        )
+        yield Problem("warning", "skipped_hour", table, column, says, count=made.skipped)
 
 
 def _bad_values(raw: pa.ChunkedArray, column: Column, table: str, bad: npt.NDArray[np.bool_]) -> Fault:
@@ -188,6 +196,8 @@ def _bad_values(raw: pa.ChunkedArray, column: Column, table: str, bad: npt.NDArr
         near = tuple(nearest(str(raw[int(rows[0])].as_py()), names, 1))
     elif column.type in ("text", "code") and pa.types.is_floating(raw.type):
         says += "; a column of decimal numbers has lost how its ids were written, so read it as text"
+    elif column.name == "value" and column.type == "number":
+        says += "; a sign such as < stands in `comparator`"
     kind = f"unknown_{column.name}" if column.choices else f"bad_{column.type}"
     return Fault(kind, table, column.name, says, rows, near)
 

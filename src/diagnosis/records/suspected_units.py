@@ -26,6 +26,8 @@ def suspected_units(findings: pa.Table, words: Vocabulary) -> Iterator[Fault]:
     value = np.asarray(pc.fill_null(findings["value"].combine_chunks(), float("nan")))
     numbers = [np.asarray(pc.fill_null(column.indices, -1)).astype(np.int64) for column in (code, unit)]
     rows = np.flatnonzero((numbers[0] >= 0) & (numbers[1] >= 0) & ~np.isnan(value))
+    if not len(rows):
+        return
     pair = numbers[0][rows] * len(units) + numbers[1][rows]
     order = np.argsort(pair, kind="stable")
     pairs, starts = np.unique(pair[order], return_index=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -42,12 +42,15 @@ class Times:
         How many times named no zone.
     skipped : int
         How many fell into an hour that the zone's clocks skip.
+    dates : int
+        How many are dates without an hour.
     """
 
     values: pa.Array
     bad: npt.NDArray[np.bool_]
     zoneless: int = 0
     skipped: int = 0
+    dates: int = 0
 
 
 def coerce_times(array: pa.Array, zone: str | None) -> Times:
@@ -58,10 +61,13 @@ def coerce_times(array: pa.Array, zone: str | None) -> Times:
     """
     kind = array.type
     if pa.types.is_string(kind):
-        return _from_text(array, zone)
+        made = _from_text(array, zone)
+        short = pc.fill_null(pc.equal(pc.binary_length(array), len("2024-01-01")), False)
+        return replace(made, dates=int(np.count_nonzero(np.asarray(short) & ~made.bad)))
     if pa.types.is_date(kind):
-        array = array.cast(pa.timestamp("ms" if pa.types.is_date64(kind) else "s"))
-    elif not pa.types.is_timestamp(kind):
+        made = coerce_times(array.cast(pa.timestamp("ms" if pa.types.is_date64(kind) else "s")), zone)
+        return replace(made, dates=made.zoneless)
+    if not pa.types.is_timestamp(kind):
         return Times(pa.nulls(len(array), UTC_TIME), np.asarray(array.is_valid()))
     values, bad = _in_range(array)
     local = pc.cast(values, pa.timestamp("us", tz=values.type.tz), safe=False)

@@ -1,10 +1,10 @@
 """Codes and what they mean: names, synonyms, hierarchy, units, reference ranges.
 
-Public names: `Vocabulary` and `Term` (names, kinds, parents of findings and diagnoses, nearest match), `read_vocabulary`
-(from a CSV, an OBO file or an OBO Graphs file), `IcdCode`, `parse_icd10` and `roll_up` (diagnosis codes with their
-edition), `convert` and `is_unit` (UCUM units, between mass and amount of substance where the analyte's molar mass is
-known), `suspected_unit_swaps` (impossible in one unit, possible in another), `Range`, `Ranges`, `reference_range` and
-`reference_ranges` (what is usual by age, sex, specimen, altitude and pregnancy).
+Public names: `Vocabulary` and `Term` (names, kinds, parents of findings and diagnoses, nearest match),
+`read_vocabulary` (from a CSV, an OBO file or an OBO Graphs file), `IcdCode`, `parse_icd10` and `roll_up` (diagnosis
+codes with their edition), `convert` and `is_unit` (UCUM units, between mass and amount of substance where the analyte's
+molar mass is known), `suspected_unit_swaps` (impossible in one unit, possible in another), `Range`, `Ranges`,
+`reference_range` and `reference_ranges` (what is usual by age, sex, specimen, altitude and pregnancy).
 """
 
 from diagnosis.vocabulary.icd import IcdCode, parse_icd10, roll_up

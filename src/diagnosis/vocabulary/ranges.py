@@ -21,6 +21,8 @@ __all__ = ["Range", "Ranges", "reference_range", "reference_ranges"]
 
 Floats = npt.NDArray[np.float64]
 Words = Sequence[str | None] | npt.NDArray[np.object_]
+# The place of each word among the distinct ones, and those.
+_Factors = tuple[npt.NDArray[np.int64], list[str | None]]
 
 # Elevation adjustment of haemoglobin in g/L: WHO 2024 guideline on haemoglobin cutoffs (from 500 m), after Sharma 2019
 # Ann N Y Acad Sci 1450:190; derived from residents of up to 4,000 m, tabulated by WHO up to 5,000 m.
@@ -227,7 +229,7 @@ def reference_ranges(
     height = np.zeros(n) if altitude_m is None else np.nan_to_num(np.asarray(altitude_m, np.float64), nan=0.0)
     asked = _Asked(
         age=np.asarray(age_days, np.float64),
-        sex=np.asarray(sex, dtype=object),
+        sex=_factorised(sex),
         specimen=(np.zeros(n, np.int64), [None]) if specimen is None else _factorised(specimen),
         altitude=height,
         pregnant=np.zeros(n, bool) if pregnant is None else np.asarray(pregnant, dtype=object) == True,  # noqa: E712
@@ -244,8 +246,8 @@ def reference_ranges(
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
     age: Floats
-    sex: npt.NDArray[np.object_]
-    specimen: tuple[npt.NDArray[np.int64], list[str | None]]
+    sex: _Factors
+    specimen: _Factors
     altitude: Floats
     pregnant: npt.NDArray[np.bool_]
     weeks: Floats
@@ -257,7 +259,8 @@ def _fits(row: _Row, asked: _Asked, at: npt.NDArray[np.int64]) -> npt.NDArray[np
     if row.adjusted:
         fits &= asked.altitude[at] < _ADJUSTED_TO_M
     if row.sex:
-        fits &= asked.sex[at] == row.sex
+        number, words = asked.sex
+        fits &= np.array([w == row.sex for w in words], bool)[number[at]]
     if row.specimens:
         number, words = asked.specimen
         named = [not row.capillary if w is None else w.strip().casefold() in row.specimens for w in words]
@@ -288,7 +291,7 @@ def _haemoglobin_shift(altitude_m: Floats) -> Floats:
     return np.where(altitude_m >= _ADJUSTED_FROM_M, shift, 0.0)
 
 
-def _factorised(words: Words) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+def _factorised(words: Words) -> _Factors:
     """Number each word by its place among the distinct ones."""
     from pandas import factorize
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,10 @@ class Vocabulary:
     Parameters
     ----------
     findings, diagnoses : mapping of str to Term
+    retired : mapping of str to str or None
+        Codes that are current no longer, each with the one that stands for it now; None where there is none.
+    versions : mapping of str to str
+        Release of each code system that was read from a file.
 
     Examples
     --------
@@ -33,6 +38,15 @@ class Vocabulary:
 
     findings: Mapping[str, Term] = field(default_factory=dict)
     diagnoses: Mapping[str, Term] = field(default_factory=dict)
+    retired: Mapping[str, str | None] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, languages: Sequence[str | Path] = ()) -> Vocabulary:
+        """Read the words of findings from a CSV, an OBO or an OBO Graphs file; see `read_vocabulary`."""
+        from diagnosis.vocabulary.reading import read_vocabulary
+
+        return read_vocabulary(path, languages=languages)
 
     @classmethod
     def from_rows(
@@ -44,11 +58,11 @@ class Vocabulary:
         )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "findings", MappingProxyType(dict(self.findings)))
-        object.__setattr__(self, "diagnoses", MappingProxyType(dict(self.diagnoses)))
+        for name in ("findings", "diagnoses", "retired", "versions"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Vocabulary, (dict(self.findings), dict(self.diagnoses))
+        return Vocabulary, (dict(self.findings), dict(self.diagnoses), dict(self.retired), dict(self.versions))
 
     def __repr__(self) -> str:
         return f"<Vocabulary: {len(self.findings):,} findings, {len(self.diagnoses):,} diagnoses>"
@@ -89,6 +103,19 @@ class Vocabulary:
         """Codes of the broader findings, one level up."""
         term = self.findings.get(code)
         return term.parents if term else ()
+
+    def current(self, code: str) -> str | None:
+        """The code that stands for `code` now: itself, its replacement, or None where it is unknown or has none.
+
+        Examples
+        --------
+        >>> words = Vocabulary({"HP:2": Term("HP:2")}, retired={"HP:1": "HP:2", "HP:0": None})
+        >>> words.current("HP:1"), words.current("HP:2"), words.current("HP:0"), words.current("x")
+        ('HP:2', 'HP:2', None, None)
+        """
+        if code in self.retired:
+            return self.retired[code]
+        return code if code in self.findings or code in self.diagnoses else None
 
     def ancestors(self, code: str) -> frozenset[str]:
         """Codes of all broader findings; a loop in the table ends where it closes."""
@@ -148,7 +175,12 @@ class Vocabulary:
 
     def joined(self, other: Vocabulary) -> Vocabulary:
         """Both vocabularies; where a code stands in both, this one's term."""
-        return Vocabulary({**other.findings, **self.findings}, {**other.diagnoses, **self.diagnoses})
+        return Vocabulary(
+            {**other.findings, **self.findings},
+            {**other.diagnoses, **self.diagnoses},
+            {**other.retired, **self.retired},
+            {**other.versions, **self.versions},
+        )
 
     @cached_property
     def _finding_index(self) -> Index:

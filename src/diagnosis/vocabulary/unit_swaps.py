@@ -25,9 +25,7 @@ def _bounds() -> Mapping[str, Mapping[str, tuple[float, float]]]:
     return dict(found)
 
 
-def suspected_unit_swaps(
-    values: npt.NDArray[np.float64], unit: str, code: str | None
-) -> npt.NDArray[np.object_]:
+def suspected_unit_swaps(values: npt.NDArray[np.float64], unit: str, code: str | None) -> npt.NDArray[np.object_]:
     """Say for each value which other unit it may have been written in.
 
     A value is suspected where it is impossible in its own unit and possible in exactly one other unit of the table

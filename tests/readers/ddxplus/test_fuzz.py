@@ -55,8 +55,7 @@ def read_with_account(folder: Path, aside: Path) -> dx.Records | None:
     aside.unlink(missing_ok=True)
     try:
         records = dx.read_ddxplus(folder, on_error="quarantine", quarantine=aside)
-    except dx.DiagnosisError as error:
-        assert str(error)
+    except dx.DiagnosisError:
         return None
     count = records.report.counts["cases"]
     entries = [json.loads(line) for line in aside.read_text(encoding="utf-8").splitlines()] if aside.exists() else []
@@ -69,7 +68,7 @@ def read_with_account(folder: Path, aside: Path) -> dx.Records | None:
     return records
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(rows=ROWS)
 def test_any_cells(folder: Path, rows: list[dict[str, str]]) -> None:
     text = csv_of([{k: v.replace("\r", "").replace("\n", "") for k, v in one.items()} for one in rows])
@@ -82,7 +81,7 @@ def test_any_cells(folder: Path, rows: list[dict[str, str]]) -> None:
         assert len({f.code for f in case.findings}) == len(case.findings)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(raw=st.binary(max_size=200), cut=st.integers(0, 400), at=st.integers(0, 300))
 def test_any_bytes(folder: Path, raw: bytes, cut: int, at: int) -> None:
     whole = csv_of([row(), row(PATHOLOGY="Méningite")]).encode()
@@ -90,7 +89,7 @@ def test_any_bytes(folder: Path, raw: bytes, cut: int, at: int) -> None:
     read_with_account(folder, folder / "aside.jsonl")
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     code=st.sampled_from([*EVIDENCES]),
     key=st.sampled_from([*EVIDENCES["endroit"]]),
@@ -103,7 +102,7 @@ def test_any_evidences(tmp_path_factory: pytest.TempPathFactory, code: str, key:
     read_with_account(folder, folder / "aside.jsonl")
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from([*CONDITIONS]),
     key=st.sampled_from([*CONDITIONS["Otite"]]),

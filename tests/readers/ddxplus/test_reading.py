@@ -258,7 +258,7 @@ def meant(answers: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(patients=st.lists(ANSWERS, min_size=1, max_size=5), data=st.data())
 def test_law_what_was_answered_is_what_is_recorded(
     tmp_path_factory: pytest.TempPathFactory, patients: list[dict[str, Any]], data: st.DataObject

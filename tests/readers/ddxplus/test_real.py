@@ -35,7 +35,7 @@ def test_account(records: dx.Records) -> None:
     assert {p.kind: p.count for p in records.report.problems} == {"not_asked": 2_219, "rare_diagnoses": 4}
     assert len(set(records.y)) == 19
     assert len(records.arrow("diagnoses")) == 49
-    assert len(records.vocabulary.must_not_miss) == 18
+    assert len(records.vocabulary.must_not_miss) == 17
 
 
 def test_as_the_rows_say(folder: Path, records: dx.Records) -> None:
@@ -106,13 +106,13 @@ def test_options_are_as_common_as_in_the_rows(records: dx.Records, sampled: dx.R
         codes = [c for c in real.columns if c.startswith(question) and "_@_" in c and real.loc[name, c] > 0.02]
         gaps += [float(real.loc[name, c] - drawn.loc[name, c]) for c in codes]
     assert len(gaps) == 10
-    assert np.abs(gaps).max() < 0.25
-    assert np.abs(gaps).mean() < 0.08
+    assert np.abs(gaps).max() < 0.1
+    assert np.abs(gaps).mean() < 0.05
 
 
 @pytest.mark.slow
 def test_what_is_learned_from_drawn_patients_holds_for_the_rows(records: dx.Records, sampled: dx.Records) -> None:
-    train = sampled[np.arange(600)]
+    train = sampled[np.arange(400)]
     diagnoser = dx.Diagnoser(model="linear", folds=2, min_cases=2).fit(train)
     some = records[np.arange(0, len(records), 7)]
     assert float((diagnoser.predict(some) == some.y).mean()) > 0.95

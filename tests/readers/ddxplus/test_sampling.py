@@ -149,7 +149,7 @@ def test_the_shape_is_that_of_the_reader(tmp_path: Path) -> None:
 def test_files_elsewhere_and_options(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     file = written(folder).rename(tmp_path / "alone.json")
-    with pytest.raises(dx.InputError, match="release_evidences.json"):
+    with pytest.raises(dx.InputError, match="one object for each of the evidences"):
         dx.sample_ddxplus(file, 5)
     named = {"evidences": folder / "release_evidences.json", "conditions": folder / "release_conditions.json"}
     full = dx.sample_ddxplus(file, 50, **named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
@@ -138,6 +139,10 @@ def test_another_version_is_named_and_set_aside(tmp_path: Path, resource: dict[s
         patient("x", gender="f"),
         encounter("x", diagnosis=[{"condition": {"reference": "Condition/1"}, "rank": 0}]),
         condition("x", status="sure"),
+        {"resourceType": "Organization", "id": "x", "name": 5},
+        {"resourceType": "Procedure", "id": "x", "status": 5},
+        {"resourceType": "Bundle", "entry": "x"},
+        {"resourceType": "Patient", "id": 5},
         {"id": "x", "status": "final"},
         ["x"],
         "x",
@@ -275,3 +280,18 @@ def test_a_bulk_export_folder_with_its_manifest(tmp_path: Path) -> None:
 def test_nothing_in_it_is_no_case(tmp_path: Path) -> None:
     assert len(read(tmp_path, patient())) == 0
     assert len(read(tmp_path, {"resourceType": "Bundle", "type": "collection"})) == 0
+
+
+def test_the_cycle_collector_is_left_as_it_was(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.ndjson", *GOOD)
+    assert gc.isenabled()
+    read_fhir(file)
+    with pytest.raises(RecordsError):
+        read_fhir(write(tmp_path / "y.ndjson", *OTHER, {"id": "x"}))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        read_fhir(file)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -176,3 +176,41 @@ def test_allergies_and_family_history_hold_for_every_later_encounter(tmp_path: P
         ("e2", "SNOMED:91936005", "patient"),
         ("e2", "SNOMED:195967001", "family"),
     ]
+
+
+def allergy(ident: str, status: str | None = None, **more: Any) -> dict[str, Any]:
+    made = {"resourceType": "AllergyIntolerance", "id": ident, "patient": {"reference": "Patient/p1"}, **more}
+    made["encounter"] = {"reference": "Encounter/e1"}
+    return made | ({"verificationStatus": concept(None, status)} if status else {})
+
+
+def test_an_allergy_has_a_state_too(tmp_path: Path) -> None:
+    codes = {name: {"code": {"text": name}} for name in ("nuts", "milk", "eggs", "fish")}
+    made = [
+        allergy("1", **codes["nuts"]),
+        allergy("2", "refuted", **codes["milk"]),
+        allergy("3", "unconfirmed", **codes["eggs"]),
+        allergy("4", "entered-in-error", **codes["fish"]),
+        allergy("5"),
+    ]
+    records = read(tmp_path, patient(), encounter(), *made)
+    assert {r["code"]: r["status"] for r in rows(records)} == {"nuts": "present", "milk": "absent", "eggs": "uncertain"}
+    assert note(records, "AllergyIntolerance") == "5 read: 3 used, 1 entered in error, 1 without a value"
+
+
+def test_a_family_history_in_error_and_one_without_a_condition_say_nothing(tmp_path: Path) -> None:
+    common = {"resourceType": "FamilyMemberHistory", "patient": {"reference": "Patient/p1"}}
+    asthma = [{"code": {"text": "asthma"}}]
+    wrong = {**common, "id": "1", "status": "entered-in-error", "condition": asthma}
+    unknown = {**common, "id": "2", "status": "health-unknown"}
+    undated = {**common, "id": "3", "status": "completed", "condition": asthma}
+    records = read(tmp_path, patient(), encounter(), wrong, unknown, undated)
+    assert not rows(records)
+    says = "3 read: 0 used, 1 entered in error, 1 without a value, 1 outside every encounter of the patient"
+    assert note(records, "FamilyMemberHistory") == says
+
+
+@pytest.mark.parametrize(("unit", "years"), [("a", 3.0), ("mo", 0.25), ("d", 3 / 365.25), ("furlong", None)])
+def test_an_onset_as_an_age(tmp_path: Path, unit: str, years: float | None) -> None:
+    (row,) = rows(read(tmp_path, patient(), encounter(), condition(code=COUGH, onsetAge={"value": 3, "code": unit})))
+    assert row.get("onset_age_years") == (None if years is None else pytest.approx(years))

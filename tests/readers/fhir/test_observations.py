@@ -137,6 +137,8 @@ def test_booleans_words_categories_and_numbers(tmp_path: Path) -> None:
         ("asked-unknown", "uncertain"),
         ("temp-unknown", "uncertain"),
         ("error", "uncertain"),
+        ("ASKU", "uncertain"),
+        ("NASK", None),
         ("asked-declined", None),
         ("not-asked", None),
         ("not-performed", None),
@@ -234,6 +236,28 @@ def test_of_several_codings_the_best_known_system_counts_and_words_alone_are_a_c
     assert [r["code"] for r in rows(records)] == ["LOINC:8310-5", "http://ward.example/codes#T", "体温"]
     assert records.vocabulary.name("体温", "zh") == "体温"
     assert "no_code" in kinds(records)
+
+
+def test_an_answer_that_was_not_asked_for_is_no_row(tmp_path: Path) -> None:
+    not_asked = concept("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "NASK")
+    records = read(tmp_path, patient(), encounter(), observation(code=COUGH, valueCodeableConcept=not_asked))
+    assert not rows(records)
+    assert "1 not asked" in note(records, "Observation")
+
+
+def test_an_instant_and_a_period_without_an_end_are_times_too(tmp_path: Path) -> None:
+    plain = [without(temperature(str(i), 37.0 + i), "effectiveDateTime") for i in range(3)]
+    plain[0] |= {"effectiveInstant": "2024-03-01T08:40:00.5Z"}
+    plain[1] |= {"effectivePeriod": {"start": "2024-03-01T08:50:00Z"}}
+    made = findings(tmp_path, *plain)
+    assert [r["time"].minute if "time" in r else None for r in made] == [40, 50, None]
+
+
+def test_the_unit_is_ucums_code_else_the_words(tmp_path: Path) -> None:
+    local = {"value": 1.0, "unit": "mg", "system": SNOMED, "code": "258684004"}
+    words = {"value": 1.0, "unit": "beats a minute"}
+    made = findings(tmp_path, temperature("1", valueQuantity=local), temperature("2", valueQuantity=words))
+    assert [r["unit"] for r in made] == ["mg", "beats a minute"]
 
 
 def test_an_unknown_unit_is_kept_and_warned_of(tmp_path: Path) -> None:

@@ -54,10 +54,18 @@ def test_every_differential_is_a_valid_resource(differential: dict[str, Any], pa
 def test_what_a_clinician_finds_in_it() -> None:
     made = risk_assessment(
         {
-            "case_id": "e1", "model": "clinic", "reading": "posterior", "as_of": "arrival", "other": 0.2,
+            "case_id": "e1",
+            "model": "clinic",
+            "reading": "posterior",
+            "as_of": "arrival",
+            "other": 0.2,
             "ranked": [{"diagnosis": "ICD10:B05.9", "probability": 0.62}, {"diagnosis": "flu", "probability": 0.18}],
-            "must_not_miss": ["ICD10:B05.9"], "abstained": True, "abstain_reason": "too little is recorded",
-            "unknown_codes": ["x"], "set": [], "flags": [],
+            "must_not_miss": ["ICD10:B05.9"],
+            "abstained": True,
+            "abstain_reason": "too little is recorded",
+            "unknown_codes": ["x"],
+            "set": [],
+            "flags": [],
         },
         {"ICD10:B05.9": "measles", "flu": "influenza"},
         patient="p1",

@@ -39,6 +39,11 @@ class Source:
     path: Path
     name: str
 
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return _written(self.path.name.removesuffix(self.path.suffix))
+
 
 @dataclass(frozen=True, slots=True)
 class PatientLines:
@@ -80,7 +85,7 @@ def find_sources(path: str | Path) -> tuple[list[Source], Path]:
     """
     top = Path(path)
     if top.is_file():
-        return [Source(top, _part_of(top) or top.stem)], top.parent
+        return [Source(top, _part_of(top) or _written(top.stem))], top.parent
     if not top.is_dir():
         raise InputError("a folder or a file of patients of DDXPlus", f"there is nothing at {top}", "name one that is")
     found: list[Source] = []
@@ -104,6 +109,11 @@ def find_sources(path: str | Path) -> tuple[list[Source], Path]:
             near=nearest("release_validate_patients.csv", there_names),
         )
     return found, top
+
+
+def _written(name: str) -> str:
+    """A file's name as text that can be written, whatever bytes it is made of."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _part_of(path: Path) -> str | None:

@@ -99,7 +99,7 @@ def read_ddxplus(
     for source in sources:
         lines = read_lines(source, encoding)
         patients = read_patients(lines, book, conditions.codes)
-        files.append(File(source.name, source.path.name.removesuffix(source.path.suffix), lines, patients))
+        files.append(File(source.name, source.label, lines, patients))
     errors = [problem for file in files for problem in errors_of(file)]
     if errors and on_error == "raise":
         raise refusal(errors, files)

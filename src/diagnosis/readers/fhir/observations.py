@@ -69,6 +69,7 @@ _CATEGORIES = {
     "survey": ("history", None),
 }
 _NEITHER: tuple[str | None, str | None] = (None, None)
+_UCUM = "http://unitsofmeasure.org"
 _COMPARATORS = ("<", "<=", ">=", ">")
 
 #: status, value, comparator, unit, text, interpretation
@@ -225,8 +226,10 @@ def _number(value: Any) -> float:
 
 
 def _unit(quantity: Mapping[str, Any]) -> str | None:
-    """The unit's code, else its text; UCUM's unit one is `1`."""
-    unit = quantity.get("code") or quantity.get("unit")
+    """The unit's code in UCUM, else its text."""
+    unit = quantity.get("code")
+    if not unit or quantity.get("system", _UCUM) != _UCUM:
+        unit = quantity.get("unit") or unit
     if unit is not None and type(unit) is not str:
         raise TypeError("a unit is text")
     return unit.strip() or None if unit else None

@@ -67,7 +67,7 @@ def risk_assessment(
         predictions.append({"outcome": {"text": text}, "probabilityDecimal": _percent(differential["other"])})
     if predictions:
         made["prediction"] = predictions
-    made["note"] = [{"text": text} for text in _notes(differential)]
+    made["note"] = [{"text": text} for text in _notes(differential, names)]
     return made
 
 
@@ -94,12 +94,13 @@ def _reference(kind: str, ident: str) -> dict[str, Any]:
     return {"type": kind, "identifier": {"value": ident}}
 
 
-def _notes(differential: Mapping[str, Any]) -> list[str]:
+def _notes(differential: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     notes = [NOTE, f"As of {differential['as_of']}."]
     if differential.get("abstained"):
         notes.append(f"The model would rather not answer: {differential.get('abstain_reason') or 'no reason stated'}.")
     if differential.get("must_not_miss"):
-        notes.append("Must not be missed, raised by policy: " + ", ".join(differential["must_not_miss"]) + ".")
+        raised = ", ".join(names.get(code) or code for code in differential["must_not_miss"])
+        notes.append(f"Must not be missed, raised by policy: {raised}.")
     unknown = differential.get("unknown_codes") or ()
     if unknown:
         notes.append(f"{len(unknown)} recorded findings are not known to the model and were not used.")

@@ -45,6 +45,8 @@ _DIAGNOSIS_ORDER = ("SNOMED", "ICD10", "ICD10CM", "ICD11", "MONDO", "ORPHA", "OM
 _TAG = re.compile(r"\((?:finding|situation)\)\s*\Z", re.IGNORECASE)
 _CHINESE = re.compile(r"[㐀-鿿]")
 
+_KEPT = 1 << 16
+
 Concept = Mapping[str, Any]
 
 
@@ -102,6 +104,8 @@ class Terms:
             key = (*((c.get("system"), c.get("code"), c.get("display")) for c in codings or ()), concept.get("text"))
         found = self._seen.get(key)
         if found is None:
+            if len(self._seen) >= _KEPT:
+                self._seen.clear()
             found = self._seen[key] = self._new(codings or (), concept.get("text"))
         return found
 

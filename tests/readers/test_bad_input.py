@@ -287,6 +287,14 @@ def test_utf16_is_refused_with_the_option_that_reads_it(write: Write) -> None:
     assert 'encoding="utf-16"' in refused(folder).do
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "gb18030"])
+def test_a_mark_of_another_encoding_is_no_part_of_the_first_name(write: Write, encoding: str) -> None:
+    cases = "\ufeffcase_id,x_1\nid-one,001\nid-two,\n"
+    folder = write(cases_csv=cases.encode(encoding), findings_csv=("\ufeff" + GOOD_FINDINGS).encode(encoding))
+    records = read_records(folder, encoding=encoding)
+    assert records.column("x_1").tolist() == ["001", None]
+
+
 def test_a_mark_says_utf8_whatever_is_asked(write: Write) -> None:
     folder = write(findings_csv="\ufeffcase_id,code,status\nid-one,发热,present\n".encode())
     assert read_records(folder, encoding="gb18030").case("id-one").findings[0].code == "发热"

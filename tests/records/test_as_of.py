@@ -112,6 +112,12 @@ def test_by_phase_as_the_clock_where_there_are_no_times() -> None:
     assert both.moment.at == "end and history"  # type: ignore[union-attr]
 
 
+def test_by_phase_where_no_row_says_one() -> None:
+    records = timed(ROWS)
+    assert len(records.as_of(phase="history").coded) == 5
+    assert len(records.as_of(phase="history", unknown_time="drop").coded) == 0
+
+
 def test_no_moment_is_the_records_themselves() -> None:
     records = timed(ROWS)
     assert records.as_of() is records

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -248,6 +249,7 @@ LISTS: list[tuple[Any, Any]] = [
     ([{"diagnosis": "flu", "probability": 0.7}], [("flu", 0.7)]),
     ([("flu", 0.7)], [("flu", 0.7)]),
     ({"flu": 0.7, "measles": 0.1}, [("flu", 0.7), ("measles", 0.1)]),
+    (np.array([{"diagnosis": "flu", "probability": 0.7}], dtype=object), [("flu", 0.7)]),
     (None, None),
 ]
 
@@ -256,6 +258,13 @@ LISTS: list[tuple[Any, Any]] = [
 def test_reference_lists_in_both_forms(given: Any, made: Any) -> None:
     records = reported(cases={"differential": [given] + [None] * 5})
     assert records.case("a").differential == (None if made is None else tuple(made))
+
+
+def test_reference_lists_of_something_else() -> None:
+    rows = [[{"diagnosis": ["flu"], "probability": 0.5}]] + [None] * 5
+    with pytest.raises(RecordsError) as caught:
+        reported(cases={"differential": pa.array(rows)})
+    assert [(p.kind, p.rows) for p in caught.value.report.errors] == [("bad_differential", (1,))]
 
 
 @pytest.mark.parametrize("kind", [pa.list_, pa.large_list, lambda item: pa.list_(item, 1)])

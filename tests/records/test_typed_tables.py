@@ -128,6 +128,7 @@ def column(kind: str, **more: Any) -> Column:
         (pa.array([7, None]), "text", ["7", None]),
         (pa.array([7], pa.uint64()), "text", ["7"]),
         (pa.array([7, None]), "code", ["7", None]),
+        (pa.ExtensionArray.from_storage(pa.json_(), pa.array(["a", None])), "text", ["a", None]),
         (pa.array([float("nan"), None]), "text", [None, None]),
         (pa.array(["", "a"]), "text", [None, "a"]),
         (pa.array(["", "a"]).dictionary_encode(), "code", [None, "a"]),
@@ -205,6 +206,11 @@ def test_words_of_a_coded_column_are_checked_once_for_all_rows() -> None:
     )
     assert found.values.to_pylist() == ["present", None, None, "present", None, None, "absent"]
     assert found.bad.tolist() == [False, True, False, False, False, True, False]
+
+
+def test_coded_columns_in_parts_that_arrow_cannot_unify() -> None:
+    parts = [pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([w], pa.string_view())) for w in ("a", "b")]
+    assert coerce(pa.chunked_array(parts), column("code")).values.to_pylist() == ["a", "b"]
 
 
 def test_ids_that_were_read_as_decimal_numbers_are_refused_with_what_to_do() -> None:

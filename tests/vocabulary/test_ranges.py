@@ -215,3 +215,18 @@ def test_one_unit_an_analyte_and_it_converts_for_every_code() -> None:
     for code, unit in (("2160-0", "mg/dL"), ("1975-2", "mg/dL"), ("17861-6", "mg/dL"), ("718-7", "g/dL")):
         (own,) = units[code]
         assert convert(np.ones(1), own, unit, code) is not None
+
+
+def luhn_digit(number: str) -> int:
+    """The check digit of a LOINC code (mod 10, as LOINC's users' guide gives it)."""
+    doubled = "".join(str(2 * int(d)) if i % 2 == 0 else d for i, d in enumerate(reversed(number)))
+    return -sum(map(int, doubled)) % 10
+
+
+@pytest.mark.parametrize("table", ["reference_ranges.csv", "plausible_values.csv"])
+def test_loinc_codes_have_their_check_digit(table: str) -> None:
+    text = files("diagnosis.vocabulary").joinpath(table).read_text(encoding="utf-8")
+    codes = {code for line in csv.DictReader(text.splitlines()) for code in line["loinc"].split("|")}
+    assert len(codes) > 20
+    wrong = [c for c in codes if luhn_digit(c.split("-")[0]) != int(c.split("-")[1])]
+    assert not wrong

@@ -2,13 +2,14 @@
 
 Public names: `Records` (many cases), `Case` and `Finding` (one by hand), `Report` and `Problem` (what was wrong),
 `Moment` (what `as_of` set aside), `Split` and `split` (two sides without a shared patient), `OTHER`, `pool` and
-`labels_of` (the diagnosis to learn), `TABLES` (format 1).
+`labels_of` (the diagnosis to learn), `recode` (retired codes brought up to date), `TABLES` (format 1).
 """
 
 from diagnosis.records.as_of import At, Moment, UnknownTime
 from diagnosis.records.case import Case, Finding
 from diagnosis.records.coded import CodedFindings
 from diagnosis.records.labels import OTHER, Pooling, Rest, labels_of, pool
+from diagnosis.records.recode import Recoded, recode
 from diagnosis.records.records import Records
 from diagnosis.records.report import Problem, Report
 from diagnosis.records.schema import FORMAT, TABLES
@@ -25,6 +26,7 @@ __all__ = [
     "Moment",
     "Pooling",
     "Problem",
+    "Recoded",
     "Records",
     "Report",
     "Rest",
@@ -32,6 +34,7 @@ __all__ = [
     "UnknownTime",
     "labels_of",
     "pool",
+    "recode",
     "split",
     "split_indices",
 ]

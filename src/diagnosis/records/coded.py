@@ -121,8 +121,6 @@ def _coded(findings: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], npt.ND
     if name not in findings.column_names:
         return np.full(len(findings), -1, np.int32), np.zeros(0, object)
     column = findings[name].combine_chunks()
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
     indices = np.asarray(pc.fill_null(column.indices, -1)).astype(np.int32)
     return indices, np.asarray(column.dictionary.to_pylist(), dtype=object)
 

@@ -20,6 +20,7 @@ from diagnosis.records.info import checked_info
 from diagnosis.records.quarantine import row_numbers, set_aside, write_quarantine
 from diagnosis.records.report import Problem, Report, TableCount
 from diagnosis.records.schema import FORMAT, TABLES, Column, TableFormat
+from diagnosis.records.times import showable
 from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["Loaded", "OnError", "checked_info", "load", "to_arrow", "words_of"]
@@ -149,7 +150,7 @@ def _typed(table: pa.Table, layout: TableFormat, zone: str | None) -> _Typed:
     for name in table.column_names:
         column = layout.column(name)
         if column is None:
-            columns[name] = plain(table[name])
+            columns[name] = showable(plain(table[name]))
             warned += _unknown_column(name, layout)
             continue
         made = coerce(table[name], column, zone)

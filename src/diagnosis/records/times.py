@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["UTC_TIME", "Times", "coerce_times", "utc_of"]
+__all__ = ["UTC_TIME", "Times", "coerce_times", "showable", "utc_of"]
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
 
@@ -122,6 +122,17 @@ def _finished(utc: pa.Array, local: pa.Array, bad: npt.NDArray[np.bool_], zone: 
     local, skipped = utc_of(local, zone or "UTC")
     values, outside = _in_range(pc.coalesce(utc, local))
     return Times(values, bad | outside, zoneless, skipped)
+
+
+def showable(array: pa.Array) -> pa.Array:
+    """A carried column of dates or times, as numbers in text where Python could not show one of them; others as is."""
+    kind = array.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return array
+    times = array.cast(pa.timestamp("ms" if pa.types.is_date64(kind) else "s")) if pa.types.is_date(kind) else array
+    if not _in_range(times)[1].any():
+        return array
+    return times.cast(pa.int64()).cast(pa.string())
 
 
 def _in_range(array: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_]]:

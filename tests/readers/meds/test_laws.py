@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from datetime import UTC, datetime, timedelta
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from diagnosis.readers.meds import read_meds
-from diagnosis.records import Records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.readers.meds.folders import table_of, write_folder
+
+from diagnosis.readers.meds import read_meds
+from diagnosis.records import Records
 
 START = datetime(2024, 1, 1)
 CODES = ("ADMISSION//ED", "COUGH", "LAB//CRP//mg/L", "DIAGNOSIS//A", "DIAGNOSIS//B", "MEDICATION//X", "MEDS_DEATH")
@@ -76,13 +78,13 @@ def told(records: Records) -> list[Any]:
 hours = st.integers(0, 13).map(float)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(histories(), st.sampled_from(["last", "ADMISSION//*"]), hours, hours, hours, st.data())
 def test_windows_are_what_they_say(
     drawn: list[list[Any]], index: str, before: float, after: float, judged: float, data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(0, len(drawn)))
-    shards = {"0": table_of(sum(drawn[:cut], [])), "1": table_of(sum(drawn[cut:], []))}
+    shards = {str(i): table_of([*chain(*part)]) for i, part in enumerate((drawn[:cut], drawn[cut:]))}
     with tempfile.TemporaryDirectory() as name:
         folder = write_folder(Path(name), shards)
         records = read_meds(folder, index=index, window_hours=before, after_hours=after, judged_hours=judged)
@@ -103,9 +105,9 @@ def test_order_between_times_does_not_matter(drawn: list[list[Any]], data: st.Da
     assert one.digest() == other.digest()
     told_so = [p for p in other.report.warnings if p.kind == "odd"]
     subjects = [e[0] for e in mixed]
-    apart = sum(a != b for a, b in zip(subjects, subjects[1:], strict=False)) + 1 > len(set(subjects))
+    apart = sum(a != b for a, b in pairwise(subjects)) + 1 > len(set(subjects))
     rank = [START - timedelta(1) if e[1] is None else e[1] for e in mixed]
-    back = any(a == b and s > t for a, b, s, t in zip(subjects, subjects[1:], rank, rank[1:], strict=False))
+    back = any(a == b and s > t for (a, s), (b, t) in pairwise(zip(subjects, rank, strict=True)))
     assert bool(told_so) == (bool(mixed) and (apart or back))
 
 

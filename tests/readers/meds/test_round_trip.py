@@ -17,7 +17,7 @@ from diagnosis.readers.meds import read_meds, write_meds
 from diagnosis.records import Records
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(records=whole_records())
 def test_what_is_written_is_read(records: Records) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +29,7 @@ def test_what_is_written_is_read(records: Records) -> None:
         assert again.arrow(name).to_pylist() == records.arrow(name).to_pylist()
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(records=whole_records())
 def test_what_is_written_is_meds(records: Records) -> None:
     meds = pytest.importorskip("meds")

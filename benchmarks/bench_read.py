@@ -52,6 +52,7 @@ class Question:
     size: int
     peers: dict[str, Callable[[], int]]
     check: Callable[[Records], None]
+    packets: int = 0
 
 
 def main() -> None:
@@ -180,8 +181,55 @@ def ddxplus(data: Path, folder: Path, size: float) -> Iterator[Question]:
     yield Question(f"ddxplus, {n:,} patients", path, "ddxplus", path.stat().st_size, {"literal_eval": literal}, check)
 
 
+def phenopackets(data: Path, folder: Path, size: float) -> Iterator[Question]:
+    """The published cases, with new ids when repeated; the peers are `json.loads` and the schema's own classes."""
+    with gzip.open(data / "phenopackets" / "packets.ndjson.gz", "rb") as file:
+        packets = file.read().splitlines()
+    path = folder / "packets.ndjson"
+    copies = max(1, round(size / sum(map(len, packets))))
+    with path.open("wb") as out:
+        for copy in range(copies):
+            out.writelines(packet.replace(b'"pp', b'"%dpp' % copy) + b"\n" for packet in packets)
+
+    def parse() -> int:
+        for text in lines_of(path):
+            json.loads(text)
+        return path.stat().st_size
+
+    peers: dict[str, Callable[[], int]] = {"json.loads": parse}
+    with suppress(ImportError):
+        from google.protobuf import json_format
+        from phenopackets.schema.v2 import Phenopacket
+
+        def classes() -> int:
+            done = 0
+            for text in first_lines(path, 3_000_000):
+                json_format.ParseDict(json.loads(text), Phenopacket())
+                done += len(text)
+            return done
+
+        peers["phenopackets"] = classes
+
+    def check(records: Records) -> None:
+        told = [json.loads(text) for text in packets]
+        features = [f for one in told for f in one["phenotypicFeatures"]]
+        status = records.arrow("findings")["status"].cast("string")
+        assert len(records) == copies * len(told)
+        assert len(status) == copies * len(features)
+        assert pc.sum(pc.equal(status, "absent")).as_py() == copies * sum(f.get("excluded", False) for f in features)
+        diagnoses = [one["interpretations"][0]["diagnosis"]["disease"]["id"] for one in told]
+        assert records.y.tolist() == copies * diagnoses
+
+    count = copies * len(packets)
+    yield Question(f"phenopackets, {count:,}", path, "phenopackets", path.stat().st_size, peers, check, count)
+
+
 #: Every format's questions; a reader that is to be measured adds its own.
-FORMATS: dict[str, Callable[[Path, Path, float], Iterator[Question]]] = {"fhir": fhir, "ddxplus": ddxplus}
+FORMATS: dict[str, Callable[[Path, Path, float], Iterator[Question]]] = {
+    "fhir": fhir,
+    "phenopackets": phenopackets,
+    "ddxplus": ddxplus,
+}
 
 
 def lines_of(file: Path) -> Iterator[bytes]:
@@ -213,6 +261,7 @@ def answer(question: Question, rounds: int) -> dict[str, Any]:
     }
     return {
         "question": question.name,
+        "packets_per_s": round(statistics.median(speeds["ours"]) * MB * question.packets / question.size),
         "size_mb": round(question.size / MB),
         "mb_per_s": {name: round(statistics.median(found), 1) for name, found in speeds.items()},
         "ours_by_peer": {name: round(ratio, 2) for name, ratio in ratios.items()},
@@ -258,6 +307,8 @@ def line(row: dict[str, Any]) -> str:
     speeds = ", ".join(f"{name} {found:g} MB/s" for name, found in row["mb_per_s"].items())
     ratios = ", ".join(f"{ratio:g} of {name}" for name, ratio in row["ours_by_peer"].items())
     held = ", ".join(f"{name.replace('_', ' ')} {found:,} MB" for name, found in row["memory_mb"].items())
+    if row["packets_per_s"]:
+        speeds += f", {row['packets_per_s']:,} packets/s"
     return f"{row['question']}, {row['size_mb']:,} MB: {speeds} (ours is {ratios}); memory: {held}"
 
 

@@ -48,6 +48,11 @@ ARRAYS: dict[str, Any] = {
     "dictionary with a hole": pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array(["present", None])),
     "json": pa.ExtensionArray.from_storage(pa.json_(), pa.array(['"a"', None, "1"])),
     "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None, b"1" * 16], pa.binary(16))),
+    "list view": pa.array([["present"], None, []], pa.list_view(pa.string())),
+    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["present", None])),
+    "union": pa.UnionArray.from_dense(
+        pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 1], pa.int32()), [pa.array(["a", "b"]), pa.array([1])]
+    ),
     "parts": pa.chunked_array([["present"], [], ["absent", None]], pa.string()),
     "no parts": pa.chunked_array([pa.array(["a", "b", "c"])[:3]]),
 }
@@ -59,7 +64,8 @@ def test_any_type_in_any_column(name: str, tmp_path: Path) -> None:
     for table in ("cases", "findings", "labels", "vocabulary"):
         base: dict[str, Any] = {"case_id": ["a", "b", "c"], "code": ["x", "y", "z"], "status": ["present"] * 3}
         base["diagnosis"] = ["flu"] * 3
-        for column in (*TABLES[table].columns, "x_other"):
+        one_of_each = {(c.type, c.required): c.name for c in TABLES[table].columns.values()}
+        for column in (*one_of_each.values(), "x_other"):
             columns = {c: base[c] for c, layout in TABLES[table].columns.items() if layout.required}
             tables = {"cases": {"case_id": ["a", "b", "c"]}, "findings": {"case_id": [], "code": [], "status": []}}
             tables[table] = {**columns, column: array}

@@ -321,6 +321,16 @@ def test_what_is_set_aside_is_plain_json(tmp_path: Path) -> None:
                                 "case_id names a case that is not in `cases`"]  # fmt: skip
 
 
+def test_an_entry_stays_one_line_to_every_reader(tmp_path: Path) -> None:
+    odd = "a\x85b\u2028c\u2029d\x1ee\nf\r发热"
+    findings = {"case_id": ["nobody"], "code": [odd], "status": ["present"]}
+    aside = tmp_path / "aside.jsonl"
+    Records.from_tables({"cases": {"case_id": ["a"]}, "findings": findings}, on_error="quarantine", quarantine=aside)
+    (line,) = aside.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["values"]["code"] == odd
+    assert "发热" in line
+
+
 @pytest.mark.parametrize("info", [["format"], {"period": object()}, {"source": {1, 2}}, 7])
 def test_what_records_json_could_not_hold_is_refused(info: Any) -> None:
     with pytest.raises(InputError, match="found") as caught:

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from diagnosis.records.differential import coerce_differential
 from diagnosis.records.schema import Column
-from diagnosis.records.times import coerce_times
+from diagnosis.records.times import coerce_times, showable
 
-__all__ = ["Coerced", "coerce", "plain"]
+__all__ = ["Coerced", "carried", "coerce", "plain"]
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -99,6 +99,18 @@ def plain(raw: pa.ChunkedArray | pa.Array) -> pa.Array:
         array = array.cast(pa.float64()) if pa.types.is_float16(array.type) else array
         return pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
     return array
+
+
+def carried(raw: pa.ChunkedArray) -> pa.Array:
+    """A column that the format does not know, as it is; as text where its rows could not be picked or shown."""
+    array = showable(plain(raw))
+    try:
+        if not pa.types.is_union(array.type):  # which pandas cannot show
+            array.take(pa.array([], pa.int64()))
+            return array
+    except pa.ArrowNotImplementedError:
+        pass
+    return pa.array([None if one is None else str(one) for one in array.to_pylist()], pa.string())
 
 
 def _one_chunk(raw: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from diagnosis.errors import InputError
 
-__all__ = ["Key", "positions", "rows_of"]
+__all__ = ["Key", "in_case_order", "positions", "rows_of"]
 
 Key = int | slice | Sequence[int] | Sequence[bool] | npt.NDArray[Any] | tuple[Any, EllipsisType | slice]
 
@@ -62,3 +63,11 @@ def rows_of(picked: _Ints, offsets: _Ints) -> tuple[_Ints, npt.NDArray[np.int32]
     before = np.cumsum(lengths) - lengths
     rows = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
     return rows, np.repeat(np.arange(len(picked), dtype=np.int32), lengths)
+
+
+def in_case_order(findings: pa.Table, case: npt.NDArray[np.int32]) -> tuple[pa.Table, npt.NDArray[np.int32]]:
+    """Rows of findings put in the order of their cases, each case's rows in the order they came."""
+    order = np.argsort(case, kind="stable")
+    if (np.diff(order) != 1).any():
+        findings = findings.take(pa.array(order))
+    return findings.combine_chunks(), case[order]

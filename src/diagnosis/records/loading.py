@@ -14,13 +14,12 @@ import pyarrow as pa
 from diagnosis.errors import InputError, RecordsError, nearest
 from diagnosis.records import checks, suspicions
 from diagnosis.records.checks import Fault
-from diagnosis.records.columns import Coerced, coerce, plain
+from diagnosis.records.columns import Coerced, carried, coerce
 from diagnosis.records.incoming import missing_parts, to_arrow
 from diagnosis.records.info import checked_info
 from diagnosis.records.quarantine import row_numbers, set_aside, write_quarantine
 from diagnosis.records.report import Problem, Report, TableCount
 from diagnosis.records.schema import FORMAT, TABLES, Column, TableFormat
-from diagnosis.records.times import showable
 from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["Loaded", "OnError", "checked_info", "load", "to_arrow", "words_of"]
@@ -150,7 +149,7 @@ def _typed(table: pa.Table, layout: TableFormat, zone: str | None) -> _Typed:
     for name in table.column_names:
         column = layout.column(name)
         if column is None:
-            columns[name] = showable(plain(table[name]))
+            columns[name] = carried(table[name])
             warned += _unknown_column(name, layout)
             continue
         made = coerce(table[name], column, zone)

@@ -17,9 +17,12 @@ import pyarrow.compute as pc
 from diagnosis.errors import WorkError
 from diagnosis.records.checks import Fault
 from diagnosis.records.schema import TABLES
+from diagnosis.records.times import showable
 
 __all__ = ["Reasons", "set_aside", "write_quarantine"]
 
+# Line ends to some readers and not to JSON: one entry stays one line for all of them.
+_LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 #: Why each row of a table is set aside, by row.
 Reasons = dict[int, list[str]]
 
@@ -77,7 +80,7 @@ def write_quarantine(
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
                 for entry in _entries(sources, reasons, lines, broken):
-                    out.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                    out.write(json.dumps(entry, ensure_ascii=False).translate(_LINE_ENDS) + "\n")
             Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -95,7 +98,7 @@ def _entries(
 ) -> Iterator[dict[str, Any]]:
     for table, by_row in reasons.items():
         rows = np.array(sorted(by_row), np.int64)
-        columns = {c: _values(sources[table][c].take(pa.array(rows))) for c in sources[table].column_names}
+        columns = {c: _values(sources[table][c], rows) for c in sources[table].column_names}
         numbers = row_numbers(rows, np.array(list(broken.get(table, ())), np.int64))
         for i, (row, number) in enumerate(zip(rows.tolist(), numbers, strict=True)):
             values = {c: v[i] for c, v in columns.items()}
@@ -124,12 +127,16 @@ def row_numbers(rows: np.ndarray, broken: np.ndarray | None) -> np.ndarray:
     return rows + 1 + np.searchsorted(good_before, rows, side="right")
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Values for JSON: what it knows as it is, everything else as text."""
+def _values(column: pa.ChunkedArray, rows: np.ndarray) -> list[Any]:
+    """Values of some rows for JSON: what it knows as it is, everything else as text."""
+    if column.type == pa.string_view():
+        column = column.cast(pa.string())
     try:
-        return [_plain(v) for v in column.to_pylist()]
-    except (ValueError, OverflowError):  # a time that Python cannot hold
-        return [None if v is None else str(v) for v in column.cast(pa.int64()).to_pylist()]
+        some = showable(column.take(pa.array(rows)).combine_chunks())
+    except pa.ArrowNotImplementedError:  # a type whose rows Arrow cannot pick
+        values = column.to_pylist()
+        return [_plain(values[i]) for i in rows.tolist()]
+    return [_plain(v) for v in some.to_pylist()]
 
 
 def _plain(value: Any) -> Any:

@@ -13,19 +13,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diagnosis.errors import InputError, UnknownNameError, nearest
+from diagnosis.errors import InputError
 from diagnosis.records.arrays import array_of, fixed
 from diagnosis.records.as_of import At, Moment, UnknownTime, check_moment, known_by
 from diagnosis.records.by_hand import case_of_rows, tables_of
 from diagnosis.records.case import Case
 from diagnosis.records.coded import CodedFindings, code_findings, offsets_of
 from diagnosis.records.digest import digest_of
-from diagnosis.records.indexing import Key, positions, rows_of
+from diagnosis.records.indexing import Key, in_case_order, positions, rows_of
 from diagnosis.records.info import checked_info
 from diagnosis.records.labels import labels_of
 from diagnosis.records.loading import OnError, load, words_of
 from diagnosis.records.report import Problem, Report
 from diagnosis.records.schema import TABLES
+from diagnosis.records.unknown import unknown_case, unknown_column, unknown_table
 from diagnosis.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -112,13 +113,9 @@ class Records:
         """
         checked = checked_info(info)
         loaded = load(tables, checked, on_error=on_error, quarantine=quarantine, found=found, lost=lost)
-        made, words = dict(loaded.tables), words_of(loaded.tables)
-        order = np.argsort(loaded.case, kind="stable")
-        findings = made["findings"].drop_columns(["case_id"])
-        if (np.diff(order) != 1).any():
-            findings = findings.take(pa.array(order))
-        made["findings"] = findings.combine_chunks()
-        return cls(made, loaded.case[order], info=checked, vocabulary=words, report=loaded.report)
+        findings, case = in_case_order(loaded.tables["findings"].drop_columns(["case_id"]), loaded.case)
+        made, words = {**loaded.tables, "findings": findings}, words_of(loaded.tables)
+        return cls(made, case, info=checked, vocabulary=words, report=loaded.report)
 
     @classmethod
     def from_cases(
@@ -170,12 +167,7 @@ class Records:
             There is no such table.
         """
         if name not in self._tables:
-            raise UnknownNameError(
-                f"asked for table {name!r}",
-                f"these records have {', '.join(self._tables)}",
-                "ask for one of these",
-                near=nearest(name, self._tables),
-            )
+            raise unknown_table(name, self._tables)
         table = self._tables[name]
         if name == "findings":
             ids = self._tables["cases"]["case_id"].take(pa.array(self._case))
@@ -200,13 +192,7 @@ class Records:
         layout = TABLES["cases"].column(name)
         if name not in cases.column_names:
             if layout is None:
-                known = [*TABLES["cases"].columns, *cases.column_names]
-                raise UnknownNameError(
-                    f"asked for column {name!r} of cases",
-                    "there is none of that name",
-                    "ask for a column of the format",
-                    near=nearest(name, known),
-                )
+                raise unknown_column(name, cases.column_names)
             return array_of(pa.nulls(len(self), layout.arrow))
         return array_of(cases[name].combine_chunks())
 
@@ -276,8 +262,8 @@ class Records:
     def __reduce__(self) -> tuple[Any, ...]:
         # Workers of joblib (n_jobs=2 in cross-validation) get records through this.
         tables = {n: t.combine_chunks() for n, t in self._tables.items()}
-        state = (tables, self._case, dict(self.info), self.vocabulary, self.report, self.moment)
-        return _rebuilt, state
+        parts = {"info": dict(self.info), "vocabulary": self.vocabulary, "report": self.report, "moment": self.moment}
+        return _rebuilt, (tables, self._case, parts)
 
     def as_of(self, at: At | None = None, *, unknown_time: UnknownTime = "keep", phase: str | None = None) -> Records:
         """These cases as they were known at a moment; findings known later are set aside and counted in `moment`.
@@ -309,9 +295,7 @@ class Records:
         """
         if isinstance(which, str):
             if which not in self._places:
-                raise UnknownNameError(
-                    "asked for a case by id", "no case has that id", "look at `records.case_ids` for those there are"
-                )
+                raise unknown_case()
             which = self._places[which]
         one = self[[which]]
         return case_of_rows(one._tables["cases"].to_pylist()[0], one._tables["findings"].to_pylist())
@@ -333,12 +317,5 @@ class Records:
         return Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=self.report, moment=moment)
 
 
-def _rebuilt(
-    tables: Mapping[str, pa.Table],
-    case: npt.NDArray[np.int32],
-    info: Mapping[str, Any],
-    vocabulary: Vocabulary,
-    report: Report,
-    moment: Moment | None,
-) -> Records:
-    return Records(tables, case, info=info, vocabulary=vocabulary, report=report, moment=moment)
+def _rebuilt(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], parts: Mapping[str, Any]) -> Records:
+    return Records(tables, case, **parts)

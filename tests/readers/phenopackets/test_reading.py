@@ -41,7 +41,7 @@ def test_a_child_is_read(tmp_path: Path) -> None:
     microcephaly = found["HP:0000252"]
     assert (microcephaly["onset_age_years"], microcephaly["x_onset"]) == (0.0, "HP:0003577")
     assert microcephaly["laterality"] == "left"
-    assert microcephaly["modifiers"] == "HP:0012827|HP:0025303", "a severity without a word is a modifier"
+    assert microcephaly["modifiers"] == "HP:0025303|HP:0012827", "a severity without a word is a modifier"
     glucose = found["LOINC:2345-7"]
     assert (glucose["value"], glucose["unit"], glucose["ref_low"], glucose["ref_high"]) == (300, "mg/dL", 70, 100)
     assert str(glucose["time"]) == "2020-05-01 10:00:00+00:00"

@@ -26,7 +26,7 @@ def written(records: Records, folder: str, name: str = "out.ndjson") -> Path:
     return write_phenopackets(records, Path(folder) / name, created=MADE)
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(packets(), st.sampled_from(["out.ndjson", "out.jsonl.gz", "folder"]))
 def test_what_is_read_is_written_and_read(drawn: list[Json], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ def filled(row: Json) -> Json:
     return {name: value for name, value in row.items() if value is not None}
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(holdable())
 def test_records_from_elsewhere_come_back(records: Records) -> None:
     with tempfile.TemporaryDirectory() as folder:

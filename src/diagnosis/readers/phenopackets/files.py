@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from diagnosis.errors import InputError
 from diagnosis.readers.fhir.files import BadFileError, Source, opened
-from diagnosis.readers.fhir.json_values import BadValueError, Decoder, Entry, Values, lines
+from diagnosis.readers.fhir.json_values import BadValueError, Decoder, End, Entry, Values, lines
 
 __all__ = ["Read", "sources", "values"]
 
@@ -100,7 +100,9 @@ def _whole(stream: BinaryIO, decoder: Decoder, most: int) -> Iterator[Read]:
         for value in Values(stream, decoder, most):
             if isinstance(value, Entry):
                 yield Read(value.value)
-            else:
+            elif not isinstance(value, End):
                 yield Read(value)
+            elif value.head is not None:  # a bundle, which is no phenopacket either
+                yield Read(value.head)
     except BadValueError as error:
         yield Read(reason=f"the file {error}; what stands before that place is read")

@@ -117,7 +117,15 @@ def test_a_case_of_unknown_codes_abstains_and_says_which(fitted: Diagnoser) -> N
     found = fitted.suggest(Case([Finding("never"), Finding("seen", "absent")]))
     assert found.abstained
     assert found.unknown_codes == ("never", "seen")
-    assert found.not_used == {"after_moment": 0, "unknown": 2}
+    assert found.not_used == {"after_moment": 0, "unknown": 2, "values": 0}
+    assert "not understood: never, seen" in str(found)
+
+
+def test_a_value_in_a_foreign_unit_is_said_and_not_used(fitted: Diagnoser) -> None:
+    found = fitted.suggest(Case([Finding("wheeze"), Finding("LOINC:8310-5", value=39.0, unit="kg")]))
+    assert found.not_used["values"] == 1
+    assert "values_not_used" in {f.kind for f in found.flags}
+    assert "未被使用" in found.to_html("zh")
 
 
 def test_an_age_not_seen_in_training_is_flagged(fitted: Diagnoser) -> None:

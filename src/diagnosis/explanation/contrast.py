@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from diagnosis.explanation.evidence import Line, SuggestionEvidence
+from diagnosis.explanation.evidence import Line, SuggestionEvidence, as_recorded
 
 __all__ = ["Contrast", "contrast"]
 
@@ -23,6 +24,8 @@ class Contrast:
         The part that was there before any finding was looked at.
     lines : tuple of Line
         Strongest first; a contribution above 0 speaks for `a`, ``exp(contribution)`` is the factor against `b`.
+    names : mapping of str to str
+        Names of the codes, for display.
     """
 
     a: str
@@ -30,12 +33,15 @@ class Contrast:
     log_ratio: float
     base: float
     lines: tuple[Line, ...]
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        rows = "\n".join(
-            f"  {line.contribution:+.2f}  {line.code or 'unrecorded'} {line.state}" for line in self.lines[:8]
-        )
-        return f"{self.a} against {self.b}: log ratio {self.log_ratio:+.3f}, base {self.base:+.3f}\n{rows}"
+        rows = [f"  {line.contribution:+.2f}  {self._name(line.code)} {as_recorded(line)}" for line in self.lines[:8]]
+        head = f"{self._name(self.a)} against {self._name(self.b)}: log ratio {self.log_ratio:+.3f}"
+        return "\n".join([f"{head}, base {self.base:+.3f}", *rows])
+
+    def _name(self, code: str | None) -> str:
+        return "all that is" if code is None else self.names.get(code, code)
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as plain values."""
@@ -48,12 +54,13 @@ class Contrast:
         }
 
 
-def contrast(a: SuggestionEvidence, b: SuggestionEvidence) -> Contrast:
-    """Subtract the evidence of two diagnoses of one case, line by line."""
+def contrast(a: SuggestionEvidence, b: SuggestionEvidence, names: Mapping[str, str] | None = None) -> Contrast:
+    """Subtract the evidence of two diagnoses of one case, line by line; `names` are for display."""
     other = {(line.code, line.state): line.contribution for line in b.lines}
     lines = []
     for line in a.lines:
         difference = line.contribution - other[line.code, line.state]
         lines.append(replace(line, contribution=difference, relative=difference))
     ordered = tuple(sorted(lines, key=lambda line: -abs(line.contribution)))
-    return Contrast(a.diagnosis, b.diagnosis, a.log_probability - b.log_probability, a.base - b.base, ordered)
+    log_ratio = a.log_probability - b.log_probability
+    return Contrast(a.diagnosis, b.diagnosis, log_ratio, a.base - b.base, ordered, names or {})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import shap
 
-__all__ = ["Evidence", "Line", "State", "SuggestionEvidence"]
+__all__ = ["Evidence", "Line", "State", "SuggestionEvidence", "as_recorded"]
 
 State = Literal["present", "absent", "uncertain", "unrecorded", "context"]
 
@@ -175,7 +175,7 @@ class Evidence:
 
     def _words(self, one: SuggestionEvidence) -> str:
         def listed(lines: tuple[Line, ...]) -> str:
-            shown = [f"{self._name(line.code)} {line.state} ({line.relative:+.2f})" for line in lines[:4]]
+            shown = [f"{self._name(line.code)} {as_recorded(line)} ({line.relative:+.2f})" for line in lines[:4]]
             return ", ".join(shown) or "nothing recorded"
 
         return (
@@ -224,7 +224,7 @@ class Evidence:
         order = [(line.code, line.state) for line in self.suggestions[0].lines]
         by_line = [{(line.code, line.state): line for line in s.lines} for s in self.suggestions]
         values = np.array([[lines[key].contribution for key in order] for lines in by_line])
-        recorded = [_as_recorded(by_line[0][key]) for key in order]
+        recorded = [as_recorded(by_line[0][key]) for key in order]
         return shap.Explanation(
             values=values,
             base_values=np.array([s.base for s in self.suggestions]),
@@ -234,7 +234,7 @@ class Evidence:
         )
 
 
-def _as_recorded(line: Line) -> str:
+def as_recorded(line: Line) -> str:
     """What was recorded, in a few words: ``39.4 Cel``, ``present``."""
     if line.value is not None:
         return f"{line.comparator or ''}{line.value:g} {line.unit or ''}".strip()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
 from pathlib import Path
+from typing import Any
 
 from diagnosis.errors import UnknownNameError, nearest
 from diagnosis.readers.ddxplus import read_ddxplus
@@ -45,6 +47,7 @@ def read_records(
     encoding: str | None = None,
     on_error: OnError = "raise",
     quarantine: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Records:
     """Read a set of records.
 
@@ -61,6 +64,8 @@ def read_records(
     quarantine : path, optional
         File for the rows set aside, with their reasons; ``quarantine-NAME.jsonl`` in the working
         directory if not given.
+    options : mapping, optional
+        The format's own options by name, such as ``{"index": "last"}`` of ``meds``: those of its `read_FORMAT`.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def read_records(
     Raises
     ------
     InputError
-        There is nothing that can be read, or the format is not known.
+        There is nothing that can be read, or the format or one of its options is not known.
     RecordsError
         Bad rows, with ``on_error="raise"``.
     """
@@ -84,5 +89,21 @@ def read_records(
         )
     if on_error == "quarantine" and quarantine is None:
         quarantine = Path(f"quarantine-{Path(path).resolve().name}.jsonl")
-    made: Records = reader(path, encoding=encoding, on_error=on_error, quarantine=quarantine)
+    own = _checked(options or {}, reader, format)
+    made: Records = reader(path, encoding=encoding, on_error=on_error, quarantine=quarantine, **own)
     return made
+
+
+def _checked(options: Mapping[str, Any], reader: Reader, format: str) -> dict[str, Any]:
+    """Options that the reader has, beside those that every reader has."""
+    named = [n for n, p in signature(reader).parameters.items() if p.kind is Parameter.KEYWORD_ONLY]
+    known = [n for n in named if n not in ("encoding", "on_error", "quarantine")]
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(
+                f"options of the format {format}: {', '.join(known) or 'it has none'}",
+                f"found {name!r}",
+                "use one of these, or leave it out",
+                near=nearest(str(name), known),
+            )
+    return {str(name): value for name, value in options.items()}

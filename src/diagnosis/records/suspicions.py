@@ -151,6 +151,9 @@ def _dates(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:
     for name, table in tables.items():
         for column in table.column_names:
             if pa.types.is_timestamp(table.schema.field(column).type):
+                ends = pc.min_max(table[column]).as_py()
+                if ends["min"] is None or (ends["min"].year >= _FIRST_YEAR and ends["max"].year <= _LAST_YEAR):
+                    continue
                 year = pc.year(table[column])
                 wrong = pc.fill_null(pc.or_(pc.less(year, _FIRST_YEAR), pc.greater(year, _LAST_YEAR)), False)
                 yield Fault("suspicious_date", name, column, says, np.flatnonzero(np.asarray(wrong)))

@@ -42,6 +42,7 @@ def answer(
     top : int
     """
     ages = ages_in_days(seen)
+    lost = diagnoser.encoder_.unconverted(seen)
     name, moment = diagnoser.name, batch.as_of
     made = []
     for i in range(len(batch)):
@@ -53,6 +54,7 @@ def answer(
             age_days=float(ages[i]),
             age_range=diagnoser.card_["age_days"],
             n_unknown=len(unknown[i]),
+            n_values_not_used=int(lost[i]),
             understood=not batch.abstained[i],
         )
         other = np.flatnonzero(batch.diagnoses == OTHER)
@@ -70,7 +72,7 @@ def answer(
                 abstained=bool(batch.abstained[i]),
                 abstain_reason=TOO_LITTLE if batch.abstained[i] else None,
                 unknown_codes=tuple(unknown[i]),
-                not_used={"after_moment": int(later[i]), "unknown": len(unknown[i])},
+                not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": int(lost[i])},
                 records=seen[[i]],
                 diagnoser=diagnoser,
                 proba=batch.proba[i],

@@ -42,6 +42,12 @@ _CONTEXT = {
     "sex": {"en": "sex", "zh": "性别"},
     "pregnant": {"en": "pregnancy", "zh": "妊娠"},
 }
+_SAYS: dict[str, Text] = {
+    "values_not_used": {
+        "en": "Values whose unit does not convert were not used.",
+        "zh": "单位无法换算的数值未被使用。",
+    }
+}
 _POLICY = {
     "en": "flags chosen on training cases to catch {share} of the cases of each of {n} must-not-miss diagnoses",
     "zh": "阈值由训练病例选定，目标为检出 {n} 个不可漏诊诊断各 {share} 的病例",
@@ -82,7 +88,7 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
         flags=tuple(
             FlagView(
                 kind=f.kind,
-                says=f.rule,
+                says=_SAYS.get(f.kind, f.rule),
                 diagnosis=_diagnosis(words, f.diagnosis) if f.diagnosis else None,
                 values=f.values,
             )
@@ -91,7 +97,7 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
         abstained=differential.abstained,
         abstain_reason={"en": TOO_LITTLE, "zh": "没有模型认识的所见"} if differential.abstained else None,
         unknown_codes=differential.unknown_codes,
-        not_used=NotUsed(**differential.not_used),
+        not_used=NotUsed(after_moment=differential.not_used["after_moment"], unknown=differential.not_used["unknown"]),
         n_known_diagnoses=sum(c != OTHER for c in diagnoser.classes_),
         policy=policy,
         trained_on=_trained_on(card),

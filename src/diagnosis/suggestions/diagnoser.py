@@ -315,9 +315,10 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         return softmax(self.calibration_.beta * self.model_.scores(X))
 
     def _understood(self, seen: Records) -> npt.NDArray[np.bool_]:
-        """Whether a case has at least one finding that the encoder knows."""
-        findings = np.flatnonzero(~self.encoder_.lineage_.context)
-        return np.asarray(self.encoder_.recorded(seen)[:, findings].sum(axis=1)).ravel() > 0
+        """Whether a case has at least one finding that reaches the model, in a state that training knows."""
+        lineage = self.encoder_.lineage_
+        findings = np.flatnonzero(~lineage.context[lineage.finding])
+        return np.asarray(self.encoder_.transform(seen)[:, findings].getnnz(axis=1)).ravel() > 0
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "model_")

@@ -73,7 +73,8 @@ class Differential:
     unknown_codes : tuple of str
         Findings of the case that the model does not know.
     not_used : dict
-        ``after_moment``: findings known only later; ``unknown``: findings with unknown codes.
+        ``after_moment``: findings known only later; ``unknown``: findings with unknown codes; ``values``: values whose
+        unit does not convert or that are not plausible numbers.
     """
 
     case_id: str
@@ -105,8 +106,14 @@ class Differential:
     def __str__(self) -> str:
         marks = {s.diagnosis: ("!" if s.diagnosis in self.must_not_miss else " ") for s in self.ranked}
         rows = [f"{s.rank:>3}{marks[s.diagnosis]} {s.probability:6.1%}  {s.diagnosis}  {s.name}" for s in self.ranked]
+        rest = 1 - sum(s.probability for s in self.ranked) - (self.other or 0.0)
+        rows.append(f"     {max(rest, 0.0):6.1%}  others the model knows")
         if self.other is not None:
-            rows.append(f"     {self.other:6.1%}  none of the listed")
+            rows.append(f"     {self.other:6.1%}  none that the model knows by name")
+        if self.unknown_codes:
+            rows.append(f"not understood: {', '.join(self.unknown_codes)}")
+        if self.not_used["values"]:
+            rows.append(f"values not used, for their unit or size: {self.not_used['values']}")
         if self.abstained:
             rows.insert(0, f"abstains: {self.abstain_reason}")
         return "\n".join([f"case {self.case_id}, as of {self.as_of}, {self.reading}", *rows])
@@ -198,7 +205,7 @@ class Differential:
         """
         first, second = (str(self.diagnoser.classes_[self._index(d)]) for d in (a, b))
         evidence = self.explain([first, second])
-        return contrast(evidence[first], evidence[second])
+        return contrast(evidence[first], evidence[second], evidence.names)
 
     def _order(self) -> list[int]:
         """Class indices, most probable first, `OTHER` left out (unless it is all there is)."""

@@ -13,7 +13,7 @@ from diagnosis.records import Records
 
 __all__ = ["TOO_LITTLE", "Flag", "ages_in_days", "case_flags"]
 
-Kind = Literal["must_not_miss", "out_of_range_age", "unknown_codes", "too_little_evidence"]
+Kind = Literal["must_not_miss", "out_of_range_age", "unknown_codes", "values_not_used", "too_little_evidence"]
 
 TOO_LITTLE = "no finding that the model knows"
 _YEAR = 365.25
@@ -26,7 +26,7 @@ class Flag:
     Parameters
     ----------
     kind : str
-        ``must_not_miss``, ``out_of_range_age``, ``unknown_codes`` or ``too_little_evidence``.
+        ``must_not_miss``, ``out_of_range_age``, ``unknown_codes``, ``values_not_used`` or ``too_little_evidence``.
     diagnosis : str, optional
         The diagnosis it is about.
     rule : str
@@ -53,6 +53,7 @@ def case_flags(
     age_days: float,
     age_range: tuple[float, float] | None,
     n_unknown: int,
+    n_values_not_used: int,
     understood: bool,
 ) -> tuple[Flag, ...]:
     """Raise the flags of one case.
@@ -67,6 +68,8 @@ def case_flags(
         Youngest and oldest age in training.
     n_unknown : int
         Findings the model does not know.
+    n_values_not_used : int
+        Values whose unit does not convert.
     understood : bool
         Whether there is one it knows.
     """
@@ -85,6 +88,9 @@ def case_flags(
         flags.append(Flag("out_of_range_age", "age outside the ages seen in training", None, values))
     if n_unknown:
         flags.append(Flag("unknown_codes", "findings the model does not know", None, {"n": n_unknown}))
+    if n_values_not_used:
+        rule = "values whose unit does not convert were not used"
+        flags.append(Flag("values_not_used", rule, None, {"n": n_values_not_used}))
     if not understood:
         flags.append(Flag("too_little_evidence", TOO_LITTLE, None, {"n": 0}))
     return tuple(flags)

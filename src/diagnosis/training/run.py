@@ -135,7 +135,7 @@ def read_source(source: Source) -> Records:
 
         return load_sample()
     assert source.path is not None
-    return read_records(source.path, format=source.format, encoding=source.encoding)
+    return read_records(source.path, format=source.format, encoding=source.encoding, options=source.options)
 
 
 def _config(config: Config | str | Path, overrides: Sequence[str]) -> Config:

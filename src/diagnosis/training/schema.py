@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -73,11 +73,15 @@ class Source(_Section):
     reader."""
     encoding: str | None = None
     """The encoding of text files; null means UTF-8."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The reader's own options by their names: of `meds` for instance `index` and `window_hours`."""
 
     @model_validator(mode="after")
     def _path_or_sample(self) -> Source:
         if self.format == "sample" and self.path is not None:
             raise ValueError("no path with the format sample, which is in the package")
+        if self.format == "sample" and self.options:
+            raise ValueError("no options with the format sample")
         if self.format != "sample" and not self.path:
             raise ValueError("a path (only the format sample has none)")
         return self

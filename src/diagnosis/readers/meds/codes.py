@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from fnmatch import translate
@@ -11,7 +11,7 @@ from fnmatch import translate
 import numpy as np
 import numpy.typing as npt
 
-from diagnosis.errors import InputError
+from diagnosis.errors import InputError, nearest
 from diagnosis.vocabulary import is_unit
 
 __all__ = ["Kind", "Kinds", "MedsCodes", "sex_of", "unit_in_code"]
@@ -72,6 +72,24 @@ class MedsCodes:
         *("HOSPITAL_ADMISSION*", "ADMISSION*", "ENCOUNTER//*", "VISIT//*", "VISIT/*", "ED_REGISTRATION*", "ED_OUT*"),
         *("TRANSFER_TO//*", "ICU_ADMISSION*", "ICU_DISCHARGE*", "DRG//*", "INSURANCE//*", "CMS PLACE OF SERVICE/*"),
     )
+
+    @classmethod
+    def of(cls, codes: MedsCodes | Mapping[str, Sequence[str]] | None) -> MedsCodes:
+        """Make of a mapping from field to patterns, as a config has it; defaults for the other fields.
+
+        Raises
+        ------
+        InputError
+            A field that is none.
+        """
+        if codes is None or isinstance(codes, MedsCodes):
+            return codes or cls()
+        known = [f.name for f in fields(cls)]
+        if not isinstance(codes, Mapping) or set(codes) - set(known):
+            wrong = next((str(name) for name in codes if name not in known), "") if isinstance(codes, Mapping) else ""
+            near = nearest(wrong, known)
+            raise InputError(f"codes by {', '.join(known)}", "found something else", "use these names", near=near)
+        return cls(**{n: tuple(p) if isinstance(p, list | tuple) else (p,) for n, p in codes.items()})
 
 
 class Kinds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def read_meds(
     after_hours: float = 0.0,
     judged_hours: float | None = None,
     several: Several = "first",
-    codes: MedsCodes | None = None,
+    codes: MedsCodes | Mapping[str, Sequence[str]] | None = None,
     timezone: str | None = None,
     encoding: str | None = None,
     on_error: OnError = "raise",
@@ -73,8 +73,8 @@ def read_meds(
         Until the next discharge when not given; where there is none, until the next index event.
     several : {"first", "none"}
         Of several diagnoses of a case, the first is the principal one, or none is.
-    codes : MedsCodes, optional
-        Which codes mean what.
+    codes : MedsCodes or mapping, optional
+        Which codes mean what; a mapping has its fields by name.
     timezone : str, optional
         IANA zone of the times, which name none in MEDS; UTC when not given.
     encoding : str, optional
@@ -105,7 +105,7 @@ def read_meds(
     info = checked_info({"source": "MEDS"} | ({"timezone": timezone} if timezone else {}))
     files, dataset = shards(path), dataset_of(path)
     last = index is None or index == "last"
-    kinds = Kinds(codes or MedsCodes(), () if last or index is None else index)
+    kinds = Kinds(MedsCodes.of(codes), () if last or index is None else index)
     account, keep = Account(), on_error == "quarantine" and quarantine is not None
     split = _split_subjects(files)
     parts: dict[str, list[pa.Table]] = {}

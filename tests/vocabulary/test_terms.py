@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,6 +140,9 @@ def test_a_row_becomes_a_term_and_a_row_again(code: str, name: str, names: list[
         "parents": " x | y ",
         "unit": "Cel",
         "cost": float("nan"),
+        "kind": pd.NA,
+        "phase": None,
+        "question": "",
     }
     term = Term.from_row(row)
     assert term.synonyms == tuple(names)

@@ -45,7 +45,7 @@ class Term:
     def from_row(cls, row: Mapping[str, Any]) -> Term:
         """Read one row of a `vocabulary` or `diagnoses` table; None, NaN and empty text are missing."""
         names, synonyms, fields = {}, [], {}
-        row = {c: v for c, v in row.items() if v is not None and v != "" and v == v}
+        row = {c: v for c, v in row.items() if not _is_missing(v)}
         for column, value in row.items():
             if column == "code":
                 continue
@@ -72,3 +72,13 @@ class Term:
         if self.parents:
             row["parents"] = "|".join(self.parents)
         return row
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, empty text, or one of the values that do not equal themselves (NaN, NaT, NA)."""
+    if value is None:
+        return True
+    try:
+        return bool(value == "" or value != value)
+    except TypeError:  # pandas' NA is neither true nor false
+        return True

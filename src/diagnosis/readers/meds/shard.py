@@ -12,7 +12,7 @@ import pyarrow as pa
 from diagnosis.readers.meds.account import Account, Fate
 from diagnosis.readers.meds.codes import Kind, Kinds, sex_of, unit_in_code
 from diagnosis.readers.meds.events import NEVER, Events, Ints
-from diagnosis.readers.meds.windows import Cases, Pairs, Window, cases_of, pairs_in, static_pairs
+from diagnosis.readers.meds.windows import Cases, Pairs, Window, cases_of, next_of, pairs_in, static_pairs
 
 __all__ = ["Several", "rows_of_shard"]
 
@@ -28,6 +28,14 @@ class _Shard:
     cases: Cases
     ids: pa.Array
     last: bool
+
+    def rows(self, *kinds: Kind) -> Ints:
+        """Positions of the events of some kinds."""
+        return np.flatnonzero(np.isin(self.kind, kinds))
+
+    def timed(self, kind: Kind) -> Ints:
+        """Positions of the events of a kind that have a time."""
+        return np.flatnonzero((self.kind == kind) & (self.events.time != NEVER))
 
 
 def rows_of_shard(
@@ -50,16 +58,16 @@ def rows_of_shard(
     kind = of_code[events.code] if len(events) else np.zeros(0, np.int8)
     cases = cases_of(events, kind, None if last else is_index[events.code] if len(events) else np.zeros(0, bool))
     shard = _Shard(events, kind, cases, _case_ids(cases, last), last)
-    low, high = _minus(cases.index, window.before), _plus(cases.index, window.after)
-    seen = pairs_in(events, cases, low, high)
-    until = np.minimum(_until(shard, window), cases.next - 1)
-    judged = pairs_in(events, cases, low, np.maximum(until, cases.index))
-    static = static_pairs(cases)
-    found = _findings_of(shard, static, seen)
-    labels = judged.where(kind[judged.row] == Kind.DIAGNOSIS)
-    acts = judged.where(np.isin(kind[judged.row], (Kind.PROCEDURE, Kind.MEDICATION)))
+    low = _minus(cases.index, window.before)
+    seen = pairs_in(events, cases, shard.rows(Kind.FINDING), low, _plus(cases.index, window.after))
+    found = _with_static(static_pairs(cases, shard.rows(Kind.FINDING)), seen)
+    left = next_of(shard.timed(Kind.DISCHARGE), cases.here, cases.last)
+    until = np.maximum(np.minimum(_until(shard, left, window), cases.next - 1), cases.index)
+    labels = pairs_in(events, cases, shard.rows(Kind.DIAGNOSIS), low, until)
+    acts = pairs_in(events, cases, shard.rows(Kind.PROCEDURE, Kind.MEDICATION), low, until)
+    left = np.where(_at(events.time, left) <= until, left, -1)
     made = {
-        "cases": _cases(shard, static, seen, judged, account),
+        "cases": _cases(shard, seen, left, account),
         "findings": _finding_rows(shard, found),
         "labels": _label_rows(shard, labels, several),
         "actions": _action_rows(shard, acts),
@@ -69,14 +77,11 @@ def rows_of_shard(
     return {name: table for name, table in made.items() if name in ("cases", "findings") or len(table)}
 
 
-def _until(shard: _Shard, window: Window) -> Ints:
+def _until(shard: _Shard, left: Ints, window: Window) -> Ints:
     """When the judgements of each case end: after the stated hours, else with its discharge, else never."""
     if window.judged is not None:
         return _plus(shard.cases.index, window.judged)
-    life = _whole_life(shard.cases)
-    later = life.where(shard.events.time[life.row] >= shard.cases.index[life.case])
-    left = _at(shard.events.time, _first_of(shard, later, Kind.DISCHARGE))
-    return np.where(left == NEVER, np.iinfo(np.int64).max, left)
+    return np.where(left < 0, np.iinfo(np.int64).max, _at(shard.events.time, left))
 
 
 def _minus(time: Ints, span: int) -> Ints:
@@ -96,20 +101,11 @@ def _case_ids(cases: Cases, last: bool) -> pa.Array:
     return pa.array([f"{s}-{n}" for s, n in parts], pa.string())
 
 
-def _findings_of(shard: _Shard, static: Pairs, seen: Pairs) -> Pairs:
+def _with_static(static: Pairs, seen: Pairs) -> Pairs:
     """Findings of each case: those that always hold first, then by time."""
     case, row = np.r_[static.case, seen.case], np.r_[static.row, seen.row]
     order = np.lexsort((row, case))
-    both = Pairs(case[order], row[order])
-    return both.where(shard.kind[both.row] == Kind.FINDING)
-
-
-def _first_of(shard: _Shard, pairs: Pairs, kind: Kind) -> Ints:
-    """Row of the first event of a kind in each case; -1 for none."""
-    made = np.full(len(shard.cases), -1, np.int64)
-    mine = pairs.where(shard.kind[pairs.row] == kind)
-    made[mine.case[::-1]] = mine.row[::-1]
-    return made
+    return Pairs(case[order], row[order])
 
 
 def _at(times: Ints, rows: Ints) -> Ints:
@@ -120,25 +116,20 @@ def _stamps(times: Ints) -> pa.Array:
     return pa.array(np.where(times == NEVER, 0, times), pa.timestamp("us"), mask=times == NEVER)
 
 
-def _cases(shard: _Shard, static: Pairs, seen: Pairs, judged: Pairs, account: Account) -> pa.Table:
+def _cases(shard: _Shard, seen: Pairs, left: Ints, account: Account) -> pa.Table:
     events, cases = shard.events, shard.cases
-    n = len(cases)
-    life = _whole_life(cases)
-    birth = _at(events.time, _first_of(shard, life, Kind.BIRTH))
-    later = judged.where(events.time[judged.row] >= cases.index[judged.case])
-    left = _first_of(shard, later, Kind.DISCHARGE)
-    after = life.where(events.time[life.row] >= cases.index[life.case])
-    died = _at(events.time, _first_of(shard, after, Kind.DEATH))
+    birth = _at(events.time, next_of(shard.timed(Kind.BIRTH), cases.first, cases.last))
+    died = _at(events.time, next_of(shard.timed(Kind.DEATH), cases.here, cases.last))
     years = (cases.index - birth) / _YEAR
     unborn = (birth != NEVER) & (years < 0)
     account.odd["cases are indexed before the birth of their subject: no age"] += int(unborn.sum())
-    first = np.full(n, NEVER)
-    first[seen.case[::-1]] = events.time[seen.row[::-1]]
+    first = cases.index.copy()
+    np.minimum.at(first, seen.case, events.time[seen.row])
     made = {
         "case_id": shard.ids,
         "patient_id": pa.array(cases.subject).cast(pa.string()),
         "age_years": pa.array(years, mask=(birth == NEVER) | unborn),
-        "sex": _sexes(shard, static, account),
+        "sex": _sexes(shard, account),
         "time": _stamps(first if shard.last else cases.index),
         "index_time": _stamps(cases.index),
         "end_time": _stamps(_at(events.time, left)),
@@ -149,18 +140,11 @@ def _cases(shard: _Shard, static: Pairs, seen: Pairs, judged: Pairs, account: Ac
     return pa.table(made)
 
 
-def _whole_life(cases: Cases) -> Pairs:
-    length = cases.last - cases.first
-    case = np.repeat(np.arange(len(cases)), length)
-    begin = np.repeat(cases.first - np.r_[0, np.cumsum(length)[:-1]] if len(cases) else cases.first, length)
-    return Pairs(case, np.arange(len(case)) + begin)
-
-
-def _sexes(shard: _Shard, static: Pairs, account: Account) -> pa.Array:
+def _sexes(shard: _Shard, account: Account) -> pa.Array:
     """Sex of each case's subject; none where two events disagree."""
     words = ("female", "male", "other", "unknown")
     of_code = np.array([words.index(s) if (s := sex_of(c)) else -1 for c in shard.events.codes], np.int64)
-    mine = static.where(shard.kind[static.row] == Kind.SEX)
+    mine = static_pairs(shard.cases, shard.rows(Kind.SEX))
     said = of_code[shard.events.code[mine.row]] if len(mine.row) else np.zeros(0, np.int64)
     account.odd["codes of sex are not understood"] += int((said < 0).sum())
     mine, said = mine.where(said >= 0), said[said >= 0]

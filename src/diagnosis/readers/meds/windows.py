@@ -10,7 +10,7 @@ import numpy.typing as npt
 from diagnosis.readers.meds.codes import Kind
 from diagnosis.readers.meds.events import NEVER, Events, Ints
 
-__all__ = ["HOUR", "Cases", "Pairs", "Window", "cases_of", "pairs_in", "static_pairs"]
+__all__ = ["HOUR", "Cases", "Pairs", "Window", "cases_of", "next_of", "pairs_in", "static_pairs"]
 
 #: Microseconds of an hour.
 HOUR = 3_600_000_000
@@ -46,8 +46,8 @@ class Cases:
         Which index event of its subject it is, from 1.
     first, last : ndarray of int64
         Positions of the subject's events: from `first`, before `last`.
-    timed : ndarray of int64
-        Position of the subject's first event with a time.
+    timed, here : ndarray of int64
+        Position of the subject's first event with a time, and of its first one at the index time.
     next : ndarray of int64
         Time of the subject's next index event, the largest number where there is none.
     """
@@ -58,6 +58,7 @@ class Cases:
     first: Ints
     last: Ints
     timed: Ints
+    here: Ints
     next: Ints
 
     def __len__(self) -> int:
@@ -106,34 +107,53 @@ def cases_of(events: Events, kind: npt.NDArray[np.int8], index: npt.NDArray[np.b
     begins = np.flatnonzero(np.r_[True, ~same]) if len(rows) else _NONE
     nth = np.arange(len(rows)) - np.repeat(begins, np.diff(np.r_[begins, len(rows)])) + 1
     untimed = np.bincount(whose[~placed], minlength=len(starts)).astype(np.int64)
-    return Cases(events.subject[rows], time, nth, starts[group], ends[group], (starts + untimed)[group], following)
+    new = np.r_[True, (whose[1:] != whose[:-1]) | (events.time[1:] != events.time[:-1])] if len(events) else placed
+    here = np.maximum.accumulate(np.where(new, np.arange(len(events)), 0))[rows]
+    timed = (starts + untimed)[group]
+    return Cases(events.subject[rows], time, nth, starts[group], ends[group], timed, here, following)
 
 
 _NONE = np.zeros(0, np.int64)
 
 
-def pairs_in(events: Events, cases: Cases, low: Ints, high: Ints) -> Pairs:
-    """Events with a time from `low` to `high` of each case, both included."""
+def pairs_in(events: Events, cases: Cases, rows: Ints, low: Ints, high: Ints) -> Pairs:
+    """Events with a time from `low` to `high` of each case, both included.
+
+    Parameters
+    ----------
+    events : Events
+    cases : Cases
+    rows : ndarray of int64
+        Positions of the events that count, ascending.
+    low, high : ndarray of int64, shape (n_cases,)
+    """
+    rows = rows[events.time[rows] != NEVER]
     # One number says subject and time: the rank of the time among all that occur, beyond the subjects before.
-    ranks = np.unique(events.time)
-    keys = np.searchsorted(ranks, events.time)
+    ranks = np.unique(events.time[rows])
     size = len(ranks) + 1
     group = np.cumsum(np.r_[False, events.subject[1:] != events.subject[:-1]]) if len(events) else _NONE
-    keys = group * size + keys
+    keys = group[rows] * size + np.searchsorted(ranks, events.time[rows])
     mine = group[cases.first] * size if len(cases) else _NONE
-    start = np.searchsorted(keys, mine + np.searchsorted(ranks, low), "left")
-    stop = np.searchsorted(keys, mine + np.searchsorted(ranks, high, "right"), "left")
-    return _expanded(np.maximum(start, cases.timed), np.maximum(stop, cases.timed))
+    start = np.searchsorted(keys, mine + np.searchsorted(ranks, low))
+    stop = np.searchsorted(keys, mine + np.searchsorted(ranks, high, "right"))
+    return _expanded(rows, start, stop)
 
 
-def static_pairs(cases: Cases) -> Pairs:
-    """Events without a time, which hold for every case of their subject."""
-    return _expanded(cases.first, cases.timed)
+def static_pairs(cases: Cases, rows: Ints) -> Pairs:
+    """Those of the events at `rows` that have no time, which hold for every case of their subject."""
+    return _expanded(rows, np.searchsorted(rows, cases.first), np.searchsorted(rows, cases.timed))
 
 
-def _expanded(start: Ints, stop: Ints) -> Pairs:
-    """Every position from `start` before `stop` of each case."""
+def next_of(rows: Ints, start: Ints, stop: Ints) -> Ints:
+    """The first of `rows` (ascending) from `start` and before `stop` of each case; -1 where there is none."""
+    place = np.searchsorted(rows, start)
+    found = np.append(rows, _FAR)[place]
+    return np.where(found < stop, found, -1)
+
+
+def _expanded(rows: Ints, start: Ints, stop: Ints) -> Pairs:
+    """Every one of `rows` from place `start` before place `stop` of each case."""
     length = np.maximum(stop - start, 0)
     case = np.repeat(np.arange(len(start)), length)
     first = np.repeat(start - np.r_[0, np.cumsum(length)[:-1]] if len(start) else start, length)
-    return Pairs(case, np.arange(len(case)) + first)
+    return Pairs(case, rows[np.arange(len(case)) + first])

@@ -186,3 +186,19 @@ def test_a_written_folder_is_not_overwritten(records: Records, tmp_path: Path) -
     with pytest.raises(InputError, match="empty folder"):
         write_meds(records, tmp_path / "meds")
     assert (tmp_path / "meds").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_not_confirmed_is_no_finding(tmp_path: Path) -> None:
+    """A provisional or ruled-out diagnosis of ours is neither a finding nor a diagnosis to those who read events."""
+    status, day = ["confirmed", "provisional", "ruled_out", None], "2024-01-02T00:00:00Z"
+    records = Records.from_tables(
+        {
+            "cases": {"case_id": ["a"], "time": ["2024-01-01T00:00:00Z"], "end_time": ["2024-01-03T00:00:00Z"]},
+            "findings": {"case_id": ["a"], "code": ["fever"], "status": ["present"], "time": ["2024-01-01T01:00:00Z"]},
+            "labels": {"case_id": ["a"] * 4, "diagnosis": list("ABCD"), "status": status, "time": [day] * 4},
+            "actions": {"case_id": ["a"], "kind": ["referral"], "code": ["D"], "time": [day]},
+        }
+    )
+    seen = read_meds(write_meds(records, tmp_path / "meds"), index="ENCOUNTER//START", after_hours=48)
+    assert seen.coded.codes.tolist() == ["fever"]
+    assert seen.frame("labels").diagnosis.tolist() == ["DIAGNOSIS//A"]

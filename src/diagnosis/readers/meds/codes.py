@@ -71,6 +71,7 @@ class MedsCodes:
     administrative: tuple[str, ...] = (
         *("HOSPITAL_ADMISSION*", "ADMISSION*", "ENCOUNTER//*", "VISIT//*", "VISIT/*", "ED_REGISTRATION*", "ED_OUT*"),
         *("TRANSFER_TO//*", "ICU_ADMISSION*", "ICU_DISCHARGE*", "DRG//*", "INSURANCE//*", "CMS PLACE OF SERVICE/*"),
+        *("JUDGEMENT//*", "ACTION//*"),  # of `write_meds`: diagnoses that are not confirmed, actions of other kinds
     )
 
     @classmethod

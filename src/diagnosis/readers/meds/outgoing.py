@@ -112,11 +112,11 @@ def _label_codes(records: Records, table: pa.Table) -> tuple[pa.Array, dict[str,
     rows, combinations = _coded(table, ("diagnosis", "status"))
     codes, names = [], {}
     for code, status in combinations:
-        state = f"//{status.upper()}" if status and status != "confirmed" else ""
         # A judgement that is not confirmed must not fit the patterns by which others find diagnoses.
-        full = f"JUDGEMENT//{code}{state}" if state else f"DIAGNOSIS//{code}"
+        settled = status == "confirmed"
+        full = f"DIAGNOSIS//{code}" if settled else f"JUDGEMENT//{code}//{(status or 'unknown').upper()}"
         called = records.vocabulary.diagnosis_name(str(code))
-        names[full] = (f"{called} ({status})" if state else called, code)
+        names[full] = (called if settled else f"{called} ({status or 'unknown'})", code)
         codes.append(full)
     return pa.array(codes, pa.string()).take(pa.array(rows)), names
 

@@ -128,14 +128,15 @@ def pairs_in(events: Events, cases: Cases, rows: Ints, low: Ints, high: Ints) ->
     low, high : ndarray of int64, shape (n_cases,)
     """
     rows = rows[events.time[rows] != NEVER]
-    # One number says subject and time: the rank of the time among all that occur, beyond the subjects before.
-    ranks = np.unique(events.time[rows])
-    size = len(ranks) + 1
+    # One number says subject and time: how many of all bounds an event has passed, beyond the subjects before.
+    beyond = np.minimum(high, _FAR - 1) + 1
+    bounds = np.unique(np.concatenate([low, beyond]))
     group = np.cumsum(np.r_[False, events.subject[1:] != events.subject[:-1]]) if len(events) else _NONE
-    keys = group[rows] * size + np.searchsorted(ranks, events.time[rows])
-    mine = group[cases.first] * size if len(cases) else _NONE
-    start = np.searchsorted(keys, mine + np.searchsorted(ranks, low))
-    stop = np.searchsorted(keys, mine + np.searchsorted(ranks, high, "right"))
+    size = len(bounds) + 1
+    keys = group[rows] * size + np.searchsorted(bounds, events.time[rows], "right")
+    mine = group[cases.first] * size + 1 if len(cases) else _NONE
+    start = np.searchsorted(keys, mine + np.searchsorted(bounds, low))
+    stop = np.searchsorted(keys, mine + np.searchsorted(bounds, beyond))
     return _expanded(rows, start, stop)
 
 

@@ -23,6 +23,7 @@ from diagnosis.errors import DiagnosisError, InputError, RecordsError, UnknownNa
 if TYPE_CHECKING:
     from diagnosis.explanation import Evidence
     from diagnosis.records import Records
+    from diagnosis.records.loading import OnError
     from diagnosis.suggestions import Diagnoser, Differential
     from diagnosis.suggestions.diagnoser import Reading
     from diagnosis.vocabulary import Vocabulary
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 _CHUNK = 500
+_FORMATS = "tables, fhir, phenopackets, meds, ddxplus"
 _OUTPUTS = ("table", "jsonl", "fhir")
 _PLAIN: dict[str, Callable[[Differential], dict[str, Any]]] = {
     "jsonl": lambda one: one.to_json(),
@@ -68,15 +70,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may hold a patient's findings
     help="Learn from doctors' past cases; answer a new case with a ranked, calibrated and explained differential. "
     "It supports a clinician's decision. It is not for patients.",
-    epilog="Example: diagnosis demo",
+    epilog="Exit status: 0 done (warnings included); 1 the work failed; 2 bad arguments or bad input; 130 stopped with "
+    "Ctrl-C. Results go to stdout, messages to stderr. Example: diagnosis demo",
 )
 config_app = typer.Typer(no_args_is_help=True, help="About the config of a training run.")
 app.add_typer(config_app, name="config")
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a run's folder, or an MLflow URI.")]
-RecordsFolder = Annotated[Path, typer.Argument(metavar="RECORDS", help="A folder of records.")]
+RecordsFolder = Annotated[Path, typer.Argument(metavar="RECORDS", help="A folder of records, or a file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as gb18030. Default: UTF-8.")]
+Format = Annotated[str, typer.Option("--format", "--from", metavar="F", help=f"The format of RECORDS: {_FORMATS}.")]
+From = Annotated[str, typer.Option("--from", metavar="F", help=f"The format of RECORDS: {_FORMATS}.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="An option of that format, as in a config; may be repeated."),
+]
 Top = Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")]
 
 
@@ -107,19 +116,20 @@ def demo() -> None:
     typer.echo(f"Review page: {done.page}")
 
 
-@app.command(epilog="Example: diagnosis check records/ --strict")
+@app.command(epilog="Example: diagnosis check admissions/ --format meds --option index=last --strict")
 def check(
     records: RecordsFolder,
-    format: Annotated[str, typer.Option(help="The reader.")] = "tables",
+    format: Format = "tables",
+    option: Options = None,
     encoding: Encoding = None,
     strict: Annotated[bool, typer.Option(help="Warnings count as errors.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Report every problem of a set of records. Exit status 2 if it cannot be used as it is."""
-    from diagnosis.readers import read_records
+    from diagnosis.readers.registry import option_values, read_records
 
     try:
-        report = read_records(records, format=format, encoding=encoding).report
+        report = read_records(records, format=format, encoding=encoding, options=option_values(option)).report
     except RecordsError as error:
         report = error.report
     _print_json(report.to_json()) if as_json else typer.echo(str(report))
@@ -127,20 +137,29 @@ def check(
         raise typer.Exit(2)
 
 
-@app.command(epilog="Example: diagnosis convert bundles.ndjson records/ --from fhir")
+@app.command(epilog="Example: diagnosis convert bundles.ndjson records/ --from fhir --option several=none")
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="What to convert.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write; new or empty.")],
-    from_: Annotated[str, typer.Option("--from", help="The reader.")],
+    from_: Annotated[str, typer.Option("--from", "--format", metavar="F", help=f"The format of SOURCE: {_FORMATS}.")],
+    option: Options = None,
     encoding: Encoding = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Set what is wrong aside in this file; convert the rest.")
+    ] = None,
 ) -> None:
     """Convert any format that can be read here into tables of records."""
-    from diagnosis.readers import read_records, write_records
+    from diagnosis.readers.registry import option_values, read_records
+    from diagnosis.readers.writing import refuse_occupied, write_records
 
-    records = read_records(source, format=from_, encoding=encoding)
+    refuse_occupied(folder)
+    options = option_values(option)
+    on_error: OnError = "quarantine" if quarantine else "raise"
+    records = read_records(
+        source, format=from_, encoding=encoding, on_error=on_error, quarantine=quarantine, options=options
+    )
     written = write_records(records, folder)
-    for problem in (*records.report.warnings, *records.report.notes):
-        _say(str(problem))
+    _say(str(records.report))
     typer.echo(f"{len(records):,} cases with {len(records.coded):,} findings in {written}")
 
 
@@ -168,10 +187,12 @@ def train(
         typer.echo(f"MLflow run: {result.run_id}")
 
 
-@app.command(epilog="Example: diagnosis evaluate runs/sample records/ --by sex,site --json")
+@app.command(epilog="Example: diagnosis evaluate runs/sample bundles/ --format fhir --by sex,site --json")
 def evaluate(
     model: Model,
     records: RecordsFolder,
+    format: Format = "tables",
+    option: Options = None,
     by: Annotated[str, typer.Option(help="Groups, with commas: columns of cases, or age_band.")] = "",
     encoding: Encoding = None,
     as_json: AsJson = False,
@@ -179,7 +200,7 @@ def evaluate(
     """Evaluate a model on records it has not seen."""
     from diagnosis.evaluation import evaluate as evaluate_records
 
-    diagnoser, cases = _load(model, records, encoding)
+    diagnoser, cases = _load(model, records, format, option, encoding)
     groups = tuple(name.strip() for name in by.split(",") if name.strip())
     with _busy(f"Evaluate on {len(cases):,} cases"):
         evaluation = evaluate_records(diagnoser, cases, by=groups)
@@ -192,9 +213,13 @@ def suggest(
     records: RecordsFolder,
     case: Annotated[str | None, typer.Option(metavar="ID", help="One case only.")] = None,
     top: Top = 5,
-    reading: Annotated[str, typer.Option(help="Which reading of the differential.")] = "posterior",
+    reading: Annotated[
+        str | None, typer.Option(help="posterior or differential, where the model has learned it. Default: its own.")
+    ] = None,
     format: Annotated[str, typer.Option(help="table, jsonl, or fhir (a RiskAssessment a line).")] = "table",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
+    from_: From = "tables",
+    option: Options = None,
     encoding: Encoding = None,
 ) -> None:
     """List the likely diagnoses of each case."""
@@ -203,10 +228,11 @@ def suggest(
         raise UnknownNameError(
             "Suggestions are written as table, jsonl or fhir", f"Asked for {format!r}", "Use one.", near=near
         )
-    diagnoser, cases = _load(model, records, encoding, case)
+    diagnoser, cases = _load(model, records, from_, option, encoding, case)
     with _output(output) as out:
         for start in range(0, len(cases), _CHUNK):
-            for one in diagnoser.suggest(cases[start : start + _CHUNK], top=top, reading=cast("Reading", reading)):
+            chunk = cases[start : start + _CHUNK]
+            for one in diagnoser.suggest(chunk, top=top, reading=cast("Reading | None", reading)):
                 out.write(f"{one}\n\n" if format == "table" else _json(_PLAIN[format](one)) + "\n")
 
 
@@ -222,10 +248,12 @@ def explain(
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page of the case.")] = None,
     as_json: AsJson = False,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of names and page.")] = "en",
+    format: Format = "tables",
+    option: Options = None,
     encoding: Encoding = None,
 ) -> None:
     """Say what speaks for and against each suggestion of one case."""
-    diagnoser, cases = _load(model, records, encoding, case)
+    diagnoser, cases = _load(model, records, format, option, encoding, case)
     differential = diagnoser.suggest(cases, top=top)[0]
     evidence = differential.explain(diagnosis or None, top=top)
     if html:
@@ -252,16 +280,19 @@ def main() -> None:
     app(prog_name="diagnosis")
 
 
-def _load(model: str, folder: Path, encoding: str | None, case: str | None = None) -> tuple[Diagnoser, Records]:
+def _load(
+    model: str, path: Path, format: str, option: list[str] | None, encoding: str | None, case: str | None = None
+) -> tuple[Diagnoser, Records]:
     import numpy as np
 
-    from diagnosis.readers import read_records
+    from diagnosis.readers.registry import option_values, read_records
     from diagnosis.tracking import load_diagnoser
 
+    options = option_values(option)
     with _busy("Load the model"):
         diagnoser = load_diagnoser(model)
     with _busy("Read the records"):
-        records = read_records(folder, encoding=encoding)
+        records = read_records(path, format=format, encoding=encoding, options=options)
     if case is None:
         return diagnoser, records
     rows = np.flatnonzero(records.case_ids == case)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.cli.commands import done, invoke, refused
 
-from diagnosis import Records, read_records
+from diagnosis import Records, read_records, write_meds
 
 COMMANDS = ["demo", "check", "convert", "train", "evaluate", "suggest", "explain", "config schema"]
 RUN = [sys.executable, "-c", "from diagnosis.cli import main; main()"]
@@ -30,6 +30,7 @@ def test_help_names_every_command_and_says_what_it_is_not_for():
     text = done("--help").stdout
     assert all(command.split()[0] in text for command in COMMANDS)
     assert "not for patients" in " ".join(text.split())
+    assert "Exit status: 0 done (warnings included); 1 the work failed; 2 bad arguments" in " ".join(text.split())
 
 
 def test_help_loads_nothing_heavy():
@@ -120,6 +121,34 @@ def test_convert_and_back(ward_folder: Path, ward: Records, tmp_path: Path):
     assert "something in it" in refused("convert", ward_folder, tmp_path / "made", "--from", "tables")
 
 
+def test_records_of_another_format_serve_as_tables_do(
+    trained: dict[str, Any], ward: Records, ward_folder: Path, tmp_path: Path
+):
+    meds, model = write_meds(ward, tmp_path / "meds"), trained["model"]
+    done("check", meds, "--format", "meds")
+    for command in (["evaluate"], ["suggest", "--format", "jsonl"], ["explain", "--case", "002"]):
+        verb, *more = command
+        assert done(verb, model, meds, *more, "--from", "meds").stdout == done(verb, model, ward_folder, *more).stdout
+    last = done("convert", meds, tmp_path / "last", "--from", "meds", "--option", "index=last")
+    assert "as_of" not in last.stderr
+    assert "events" in last.stderr
+    assert len(read_records(tmp_path / "last")) == 242
+
+
+def test_convert_sets_aside_what_is_wrong_where_a_file_is_named_for_it(ward_folder: Path, tmp_path: Path):
+    broken = tmp_path / "broken"
+    shutil.copytree(ward_folder, broken)
+    with (broken / "findings.csv").open("a", encoding="utf-8") as more:
+        more.write("nobody\n")
+    assert "findings" in refused("convert", broken, tmp_path / "made", "--from", "tables")
+    assert not (tmp_path / "made").exists()
+    aside = tmp_path / "aside.jsonl"
+    found = done("convert", broken, tmp_path / "made", "--from", "tables", "--quarantine", aside)
+    assert "1 set aside" in found.stderr
+    assert "nobody" in aside.read_text(encoding="utf-8")
+    assert read_records(tmp_path / "made").digest() == read_records(ward_folder).digest()
+
+
 def test_another_encoding(ward_folder: Path, trained: dict[str, Any], tmp_path: Path):
     folder = tmp_path / "gbk"
     shutil.copytree(ward_folder, folder)
@@ -149,6 +178,10 @@ def test_bad_input_gets_one_message_and_status_2(
     assert "a.b=VALUE" in refused("train", config, "--set", "seed")
     assert "Its folder does not exist" in refused("suggest", model, ward_folder, "-o", tmp_path / "no/where.txt")
     assert "There is a folder of that name" in refused("suggest", model, ward_folder, "-o", tmp_path)
+    assert "Nearest: index" in refused("check", ward_folder, "--format", "meds", "--option", "indx=last")
+    assert "window_hours" in refused("suggest", model, tmp_path, "--from", "meds", "--option", "window_hours=day")
+    assert "Nearest: none" in refused("evaluate", model, tmp_path, "--from", "fhir", "--option", "several=non")
+    assert "NAME=VALUE" in refused("convert", tmp_path, tmp_path / "y", "--from", "fhir", "--option", "several")
 
 
 @pytest.mark.parametrize(

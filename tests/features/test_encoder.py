@@ -274,7 +274,7 @@ def test_an_encoder_that_is_not_fitted_says_so(children: Records, method: str) -
         FindingEncoder().get_feature_names_out()
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"findings": None}, {"options": {"min_case": 1}}, {"context": {}}])
+@pytest.mark.parametrize("change", [{"format": 3}, {"findings": None}, {"options": {"min_case": 1}}, {"context": {}}])
 def test_plain_values_of_something_else_are_refused(encoder: FindingEncoder, change: dict[str, object]) -> None:
     with pytest.raises(InputError):
         FindingEncoder.from_json({**encoder.to_json(), **change})

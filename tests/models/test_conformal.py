@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from diagnosis.errors import InputError
 from diagnosis.models import lac_quantile, sets, softmax
+from diagnosis.models.conformal import LEAST_CASES, aps_scores, choose_sets
 
 
 def made(n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,10 +52,73 @@ def test_sets_are_those_of_mapie(coverage):
     np.testing.assert_array_equal(ours[empty], np.eye(4, dtype=bool)[new[empty].argmax(axis=1)])
 
 
-def test_coverage_holds_on_new_cases():
-    (held_out, y), (new, truth) = made(2000, 6, seed=2), made(20_000, 6, seed=3)
-    inside = sets(new, lac_quantile(held_out[np.arange(2000), y], 0.9))
-    assert 0.88 < inside[np.arange(20_000), truth].mean() < 0.93
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_aps_scores_quantile_and_sets_are_those_of_mapie(coverage):
+    from mapie.classification import SplitConformalClassifier
+
+    (held_out, y), (new, _) = made(333, 4, seed=0), made(500, 4, seed=1)
+    theirs = SplitConformalClassifier(
+        Prefit().fit(held_out, y), confidence_level=coverage, conformity_score="aps", prefit=True, random_state=7
+    )
+    theirs.conformalize(held_out, y)
+    own = aps_scores(held_out, np.random.RandomState(7).uniform(size=333))[np.arange(333), y]
+    quantile = np.sort(own)[int(np.ceil(334 * coverage)) - 1]
+    expected = theirs.predict_set(new, conformity_score_params={"include_last_label": True})[1][:, :, 0]
+    np.testing.assert_allclose(theirs._mapie_classifier.conformity_score_function_.quantiles_, quantile, atol=1e-9)
+    np.testing.assert_array_equal(aps_scores(new) < quantile, expected)
+
+
+@pytest.mark.parametrize("kind", ["lac", "aps"])
+def test_coverage_holds_on_new_cases_in_groups_and_by_diagnosis(kind):
+    (held_out, y), (new, truth) = made(6000, 6, seed=2), made(20_000, 6, seed=3)
+    # In the second group the model is too sure of itself: its sets have to be larger.
+    group, new_group = (np.arange(n) % 2 for n in (6000, 20_000))
+    held_out[group == 1], new[new_group == 1] = softmax(3 * np.log(held_out[1::2])), softmax(3 * np.log(new[1::2]))
+    names = np.array(["calibrated", "too sure"], dtype=object)
+
+    def coverage(rule, groups=None):
+        return rule.members(new, groups)[np.arange(20_000), truth]
+
+    marginal = coverage(choose_sets(held_out, y, 0.8, kind=kind))
+    assert marginal.mean() == pytest.approx(0.8, abs=0.015)
+    assert abs(marginal[new_group == 1].mean() - 0.8) > 0.05
+    grouped = coverage(choose_sets(held_out, y, 0.8, kind=kind, groups=names[group]), names[new_group])
+    by_class = coverage(choose_sets(held_out, y, 0.8, kind=kind, class_conditional=True))
+    assert all(grouped[new_group == g].mean() == pytest.approx(0.8, abs=0.03) for g in (0, 1))
+    assert all(by_class[truth == k].mean() == pytest.approx(0.8, abs=0.04) for k in range(6))
+
+
+def test_a_small_or_unknown_group_takes_the_cutoff_of_all():
+    proba, y = made(300, 4, seed=5)
+    groups = np.array(["large"] * 200 + ["small"] * (LEAST_CASES - 1) + [None], dtype=object)
+    rule, all_ = (choose_sets(proba, y, 0.9, groups=g) for g in (groups, None))
+    assert set(rule.by_group) == {"large"}
+    for name in ("small", "never seen", None):
+        np.testing.assert_array_equal(rule.members(proba, [name] * 300), all_.members(proba))
+    rare = choose_sets(proba, np.where(y == 3, -1, y), 0.9, class_conditional=True)
+    assert rare.by_diagnosis[3] == rare.cutoff
+
+
+def test_aps_does_not_depend_on_the_order_of_diagnoses():
+    proba = np.array([[0.25, 0.25, 0.4, 0.1], [0.25, 0.25, 0.25, 0.25]])
+    assert aps_scores(proba).round(12).tolist() == [[0.4, 0.4, 0.0, 0.9], [0.0] * 4]
+    other = [3, 1, 0, 2]
+    np.testing.assert_allclose(aps_scores(proba)[:, other], aps_scores(proba[:, other]), atol=1e-12)
+
+
+def test_a_diagnosis_the_model_cannot_name_is_in_no_set_and_enlarges_all():
+    proba, y = made(400, 4, seed=6)
+    for kind in ("lac", "aps"):
+        some = choose_sets(proba, np.where(np.arange(400) < 20, -1, y), 0.9, kind=kind)
+        assert some.cutoff > choose_sets(proba, y, 0.9, kind=kind).cutoff
+        assert choose_sets(proba, np.full(400, -1), 0.9, kind=kind).members(proba).all()
+
+
+def test_sets_that_cannot_be_are_refused():
+    with pytest.raises(InputError, match="both"):
+        choose_sets([[1.0]], [0], 0.9, groups=["a"], class_conditional=True)
+    with pytest.raises(InputError, match="'aspic'"):
+        choose_sets([[1.0]], [0], 0.9, kind="aspic")
 
 
 @settings(deadline=None, max_examples=50)

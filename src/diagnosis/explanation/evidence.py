@@ -39,7 +39,9 @@ class Line:
     unit, text, comparator, interpretation : str, optional
         As recorded.
     ref_low, ref_high : float, optional
-        The record's own reference range.
+        The reference range the value is compared with, in `unit`.
+    ref_source : str, optional
+        Where the range comes from: ``record``, or the source of the packaged table.
     time, known : str, optional
         ISO 8601; when it was observed, and when it was available.
     """
@@ -57,6 +59,7 @@ class Line:
     ref_high: float | None = None
     time: str | None = None
     known: str | None = None
+    ref_source: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The line as plain values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,15 @@ __all__ = ["explain_case", "relative_to_list", "sum_by_key"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_ROW_FIELDS = ("value", "unit", "text", "comparator", "interpretation", "ref_low", "ref_high")
+_ROW_FIELDS = ("value", "unit", "text", "comparator", "interpretation")
 _STATES = ("present", "absent", "uncertain")
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """How a case records one of the lineage's keys."""
+    """A finding of a case that the encoder uses, and its place among the lineage's keys, if it has one of its own."""
 
-    key: int
+    key: int | None
     code: str
     name: str
     state: str
@@ -67,9 +68,12 @@ def explain_case(
     scores = beta * model.scores(X)[0]
     log_p = log_softmax(scores)
     by_key = beta * sum_by_key(parts.phi[0], encoder.lineage_)
-    recorded = _recorded(case, encoder.lineage_)
+    inherited = encoder.inherited(case)[0]
+    recorded = _recorded(case, encoder, {source for sources in inherited.values() for source in sources})
     context = _known_context(case, encoder.lineage_)
-    contributions = _lines_matrix(by_key, [r.key for r in recorded], list(context))
+    place = _places(encoder.lineage_)
+    credit = {place[key]: sources for key, sources in inherited.items()}
+    contributions = by_key @ _credit(by_key.shape[1], recorded, list(context), credit)
     relative = relative_to_list(contributions, log_p[shown])
     keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
     names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
@@ -112,23 +116,35 @@ def relative_to_list(contributions: FloatArray, log_p: FloatArray) -> FloatArray
     return contributions - weight @ contributions
 
 
-def _recorded(case: Records, lineage: Lineage) -> list[_Recorded]:
-    """The rows of the case that count and that the encoder knows."""
-    coded = case.coded
-    place = {str(k): i for i, k in enumerate(lineage.keys) if not lineage.context[i]}
+def _places(lineage: Lineage) -> dict[str, int]:
+    """Place of each finding among the lineage's keys."""
+    return {str(key): i for i, key in enumerate(lineage.keys) if not lineage.context[i]}
+
+
+def _recorded(case: Records, encoder: FindingEncoder, sources: set[str]) -> list[_Recorded]:
+    """The rows of the case that count and that the encoder knows, or that say something of a finding it knows."""
+    coded, place = case.coded, _places(encoder.lineage_)
     rows = np.flatnonzero(coded.latest)
     table = case.arrow("findings").take(pa.array(rows)).to_pylist()
+    used = encoder.ranges_used(case)
     found = []
-    for row, values in zip(rows, table, strict=True):
+    for row, values in zip(rows.tolist(), table, strict=True):
         subject = None if coded.subject[row] < 0 else str(coded.subjects[coded.subject[row]])
-        key = finding_key(str(coded.codes[coded.code[row]]), subject)
-        if key in place:
+        code = str(coded.codes[coded.code[row]])
+        key = finding_key(code, subject)
+        if key in place or key in sources:
             fields = {n: values.get(n) for n in _ROW_FIELDS}
             fields |= {n: _iso(values.get(n)) for n in ("time", "known")}
-            name = case.vocabulary.name(str(lineage.key_code[place[key]]))
+            fields |= {"ref_low": _bound(used.low[row]), "ref_high": _bound(used.high[row])}
+            fields["ref_source"] = used.source(row)
+            name = case.vocabulary.name(code)
             name = f"{name} ({subject})" if subject else name
-            found.append(_Recorded(place[key], key, name, _STATES[coded.status[row]], fields))
+            found.append(_Recorded(place.get(key), key, name, _STATES[coded.status[row]], fields))
     return found
+
+
+def _bound(bound: float) -> float | None:
+    return None if np.isnan(bound) else float(bound)
 
 
 def _iso(moment: Any) -> str | None:
@@ -155,11 +171,25 @@ def _context_value(part: str, case: Records) -> dict[str, Any]:
     return {} if text in (None, "unknown") else {"text": str(text)}
 
 
-def _lines_matrix(by_key: FloatArray, recorded: list[int], context: list[int]) -> FloatArray:
-    """Columns: one a recorded finding, one a known part of the context, the last one everything not recorded."""
-    rest = np.setdiff1d(np.arange(by_key.shape[1]), [*recorded, *context])
-    unrecorded = by_key[:, rest].sum(axis=1, keepdims=True)
-    return np.hstack([by_key[:, recorded], by_key[:, context], unrecorded])
+def _credit(
+    n_keys: int, recorded: list[_Recorded], context: list[int], inherited: Mapping[int, tuple[str, ...]]
+) -> sparse.csr_matrix:
+    """Which line gets what of each key: a recorded finding, a known part of the context, last everything not recorded.
+
+    A key that the case has through the hierarchy is credited to the findings it comes from, in equal parts. Every row
+    sums to 1, so that nothing is lost and nothing counted twice.
+    """
+    line = {one.code: i for i, one in enumerate(recorded)}
+    owner = {one.key: i for i, one in enumerate(recorded) if one.key is not None}
+    owner |= {key: len(recorded) + i for i, key in enumerate(context)}
+    rest = len(recorded) + len(context)
+    rows, columns, shares = [], [], []
+    for key in range(n_keys):
+        lines = [line[source] for source in inherited[key]] if key in inherited else [owner.get(key, rest)]
+        rows += [key] * len(lines)
+        columns += lines
+        shares += [1 / len(lines)] * len(lines)
+    return sparse.csr_matrix((shares, (rows, columns)), shape=(n_keys, rest + 1))
 
 
 def _lines(

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.features.context import ContextColumns
+from diagnosis.features.hierarchy import Hierarchy, Spread
 from diagnosis.features.lineage import Lineage
 from diagnosis.features.rows import finding_key
 from diagnosis.features.values import Scales, ValueScale
 
 # The order of a finding's columns; the value's column follows `measured`, those of texts come last.
-STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low")
+STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low", "z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class FindingColumns:
     subject : str or None
         None: the patient.
     states : tuple of str
-        Those of present, absent, uncertain, measured, high, low that have a column.
+        Those of present, absent, uncertain, measured, high, low, z that have a column.
     texts : tuple of str
         The texts that have a column each, sorted.
     value : ValueScale or None
         None: no column for the value.
+    unit, loinc : str or None
+        What the training vocabulary says of the code, to look up a reference range.
     """
 
     code: str
@@ -40,6 +43,8 @@ class FindingColumns:
     states: tuple[str, ...]
     texts: tuple[str, ...]
     value: ValueScale | None
+    unit: str | None = None
+    loinc: str | None = None
 
     @property
     def key(self) -> str:
@@ -62,13 +67,16 @@ class FindingColumns:
             "states": list(self.states),
             "texts": list(self.texts),
             "value": None if self.value is None else self.value.to_json(),
+            "unit": self.unit,
+            "loinc": self.loinc,
         }
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> FindingColumns:
         """Build from the plain values of `to_json`."""
         value = None if plain["value"] is None else ValueScale.from_json(plain["value"])
-        return cls(plain["code"], plain["subject"], tuple(plain["states"]), tuple(plain["texts"]), value)
+        states, texts = tuple(plain["states"]), tuple(plain["texts"])
+        return cls(plain["code"], plain["subject"], states, texts, value, plain.get("unit"), plain.get("loinc"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +98,8 @@ class Layout:
     scales : Scales
         By finding.
     lineage : Lineage
+    spread : Spread or None
+        The hierarchy over these findings, if there is one.
     """
 
     context: ContextColumns
@@ -99,6 +109,7 @@ class Layout:
     text: Mapping[tuple[int, str], int]
     scales: Scales
     lineage: Lineage
+    spread: Spread | None = None
 
     @property
     def n_columns(self) -> int:
@@ -106,7 +117,7 @@ class Layout:
         return len(self.lineage)
 
 
-def lay_out(context: ContextColumns, findings: Iterable[FindingColumns]) -> Layout:
+def lay_out(context: ContextColumns, findings: Iterable[FindingColumns], hierarchy: Hierarchy | None = None) -> Layout:
     """Put columns in order: the context first, then findings by key, each finding's states in one fixed order."""
     ordered = tuple(sorted(findings, key=lambda finding: finding.key))
     start = len(context.columns())
@@ -127,7 +138,15 @@ def lay_out(context: ContextColumns, findings: Iterable[FindingColumns]) -> Layo
         text=texts,
         scales=Scales.of([finding.value for finding in ordered]),
         lineage=_lineage(context, ordered),
+        spread=None if hierarchy is None else _spread(hierarchy, ordered),
     )
+
+
+def _spread(hierarchy: Hierarchy, findings: Sequence[FindingColumns]) -> Spread:
+    def having(state: str) -> dict[tuple[str, str | None], int]:
+        return {(one.code, one.subject): i for i, one in enumerate(findings) if state in one.states}
+
+    return Spread.over(hierarchy, having("present"), having("absent"), len(findings))
 
 
 def _lineage(context: ContextColumns, findings: Sequence[FindingColumns]) -> Lineage:

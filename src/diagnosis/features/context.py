@@ -91,11 +91,9 @@ def read_context(records: Records) -> CaseContext:
 
 
 def _choice(records: Records, name: str, choices: tuple[str, ...]) -> NDArray[np.int8]:
-    given = records.column(name)
-    chosen = np.full(len(given), -1, np.int8)
-    for i, choice in enumerate(choices):
-        chosen[given == choice] = i
-    return chosen
+    word, words = records.case_words(name)
+    number = np.array([*(choices.index(one) if one in choices else -1 for one in words), -1], np.int8)
+    return number[word]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from diagnosis.features.columns import FindingColumns
 from diagnosis.features.distinct import Distinct
-from diagnosis.features.ranges import high_low
+from diagnosis.features.hierarchy import Hierarchy, inherit
+from diagnosis.features.ranges import distances, high_low
 from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_pairs, unit_text
 from diagnosis.features.states import ROW_STATES, row_state
 from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, usable
 
 Finding = tuple[str, str | None]
-COUNTED = (*ROW_STATES, "high", "low")
+_NO_WORDS = (None, None)
+COUNTED = (*ROW_STATES, "high", "low", "z")
 
 
 @dataclass(slots=True, eq=False)
@@ -29,16 +31,31 @@ class FindingCounts:
     values: dict[tuple[int, str | None], Distinct] = field(default_factory=dict)
     n_unusable: int = 0
 
-    def add(self, batch: FindingRows) -> None:
-        """Count a batch of cases."""
-        finding = map_pairs(batch, lambda code, subject: self.index.setdefault((code, subject), len(self.index)))
+    def add(self, batch: FindingRows, hierarchy: Hierarchy | None = None) -> None:
+        """Count a batch of cases; with a hierarchy, what is implied to be present counts as well."""
+        finding = map_pairs(batch, lambda code, subject: self._number((code, subject)))
+        implied = None if hierarchy is None else self._implied(batch, finding, hierarchy)
         if len(self.index) > len(self.states):
             grown = np.zeros((max(len(self.index), 2 * len(self.states)), len(COUNTED)), np.int64)
             grown[: len(self.states)] = self.states
             self.states = grown
         self._add_states(batch, finding)
+        if implied is not None:
+            self.states[:, PRESENT] += np.bincount(implied, minlength=len(self.states))
         self._add_texts(batch, finding)
         self._add_values(batch, finding)
+
+    def _number(self, finding: Finding) -> int:
+        return self.index.setdefault(finding, len(self.index))
+
+    def _implied(self, batch: FindingRows, finding: NDArray[np.int32], hierarchy: Hierarchy) -> NDArray[np.int64]:
+        """Findings that are present because a narrower one is, one for each case."""
+
+        def broader(of: Finding) -> list[int]:
+            return [self._number((code, of[1])) for code in hierarchy.ancestors(of[0])]
+
+        inherited = inherit(batch, finding, lambda: len(self.index), broader, lambda _: [])
+        return inherited.cells(batch.case, len(self.index), PRESENT)[1]
 
     def _add_states(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
         n = len(self.states)
@@ -46,6 +63,8 @@ class FindingCounts:
         self.states[:, : len(ROW_STATES)] += seen.reshape(n, len(ROW_STATES))
         for position, marked in enumerate(high_low(batch), start=len(ROW_STATES)):
             self.states[:, position] += np.bincount(finding[marked], minlength=n)
+        rows, distance = distances(batch)
+        self.states[:, -1] += np.bincount(finding[rows[distance.astype(np.float32) != 0]], minlength=n)
 
     def _add_texts(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
         rows = np.flatnonzero((batch.text >= 0) & (batch.status == PRESENT))
@@ -87,14 +106,14 @@ def choose_columns(
     *,
     min_cases: int,
     max_codes: int | None,
-    ordering: bool,
+    left_out: Collection[str],
     words: Mapping[str, tuple[str | None, str | None]],
 ) -> Chosen:
     """Give a column to what at least `min_cases` training cases have, and keep the `max_codes` most recorded findings.
 
-    Findings recorded equally often are kept in the order of their keys. `words` gives the unit and the LOINC code that
-    the vocabulary has for each code; without a unit there, values go to the one most common in training (of equally
-    common ones, the first by name).
+    Findings recorded equally often are kept in the order of their keys; states in `left_out` get no column. `words`
+    gives the unit and the LOINC code that the vocabulary has for each code; without a unit there, values go to the one
+    most common in training (of equally common ones, the first by name).
     """
     texts = _texts(counts, min_cases)
     values, n_unconverted = _values(counts, min_cases, words)
@@ -107,10 +126,12 @@ def choose_columns(
             states=tuple(
                 state
                 for state, n in zip(COUNTED, counts.states[i].tolist(), strict=True)
-                if n >= min_cases and (ordering or state != "measured")
+                if n >= min_cases and state not in left_out
             ),
             texts=texts.get(i, ()),
             value=values.get(i),
+            unit=words.get(code, _NO_WORDS)[0],
+            loinc=words.get(code, _NO_WORDS)[1],
         )
         if columns.columns():
             candidates.append((-int(recorded[i]), finding_key(code, subject), columns))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,26 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError
-from diagnosis.features.assemble import Entries, max_cases, sorted_rows, stack_rows
+from diagnosis.features.assemble import SortedRows, stack_rows
 from diagnosis.features.columns import FindingColumns, Layout, lay_out
-from diagnosis.features.context import ContextColumns, ContextCounts, context_entries, read_context
+from diagnosis.features.context import ContextColumns, ContextCounts, read_context
 from diagnosis.features.counting import FindingCounts, choose_columns
+from diagnosis.features.hierarchy import Hierarchy
 from diagnosis.features.lineage import Lineage
+from diagnosis.features.reference import UsedRanges, used_ranges, with_ranges
 from diagnosis.features.rows import batches
-from diagnosis.features.states import finding_entries, known_findings
-from diagnosis.features.understood import recorded_matrix, unknown_codes
+from diagnosis.features.shards import Shards, write_shards
+from diagnosis.features.states import known_findings
+from diagnosis.features.streaming import Source, checked, encode_records, over_parts
+from diagnosis.features.understood import inherited_from, recorded_matrix, unknown_codes
 from diagnosis.features.values import ValueScale, encode_values
 
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
-FORMAT = 1
+FORMAT = 2
+# Encoders of format 1 knew a record's own ranges alone.
+_BEFORE = {"reference_ranges": False, "range_scores": False, "hierarchy": False}
 
 
 class FindingEncoder(TransformerMixin, BaseEstimator):
@@ -83,22 +90,38 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
     n_unconverted_: int
     n_features_out_: int
     _layout: Layout
+    _range_words: dict[str, tuple[str | None, str | None]]
 
     def __init__(
-        self, *, min_cases: int = 2, max_codes: int | None = None, ages: bool = True, ordering: bool = True
+        self,
+        *,
+        min_cases: int = 2,
+        max_codes: int | None = None,
+        ages: bool = True,
+        ordering: bool = True,
+        reference_ranges: bool = True,
+        range_scores: bool = False,
+        hierarchy: bool = False,
     ) -> None:
         self.min_cases = min_cases
         self.max_codes = max_codes
         self.ages = ages
         self.ordering = ordering
+        self.reference_ranges = reference_ranges
+        self.range_scores = range_scores
+        self.hierarchy = hierarchy
 
-    def fit(self, records: Records, y: object = None) -> Self:  # noqa: ARG002 - part of the estimator contract
+    def fit(self, records: Source, y: object = None, *, n_jobs: int = 1) -> Self:  # noqa: ARG002 - the contract
         """Learn the columns from training cases.
 
         Parameters
         ----------
-        records : Records
+        records : Records, RecordsFolder, path of a folder in Parquet, or iterable of Records
+            What is learnt is the same however the cases are cut into batches. Only one batch is held in memory, and of
+            each measured finding its distinct values.
         y : ignored
+        n_jobs : int
+            Threads that code the findings; the result does not depend on it.
 
         Raises
         ------
@@ -106,30 +129,39 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
             An option out of range, no records, or nothing in them that makes a column.
         """
         self._check_options()
-        return self._fit_over([_checked(records)])
+        return over_parts(records, self._fit_over, n_jobs=n_jobs)
 
     def _fit_over(self, sources: Iterable[Records]) -> Self:
         findings, context = FindingCounts(), ContextCounts()
         words: dict[str, tuple[str | None, str | None]] = {}
+        hierarchy: Hierarchy | None = None
         for records in sources:
             context.add(read_context(records))
-            for batch in batches(records.coded):
-                findings.add(batch)
-            for code, _ in findings.index:
+            for code in map(str, records.coded.codes):
                 if words.get(code, (None, None)) == (None, None):
                     words[code] = records.vocabulary.unit(code), records.vocabulary.loinc(code)
+            if self.hierarchy and hierarchy is None:
+                hierarchy = Hierarchy.of_vocabulary(records.vocabulary)
+            for batch in batches(with_ranges(records, words if self.reference_ranges else {})):
+                findings.add(batch, hierarchy)
         chosen = choose_columns(
             findings,
             min_cases=self.min_cases,
             max_codes=self.max_codes,
-            ordering=self.ordering,
+            left_out=self._left_out(),
             words=words,
         )
         columns = context.columns(ages=self.ages, min_cases=self.min_cases)
-        return self._learn(columns, chosen.findings, chosen.n_unconverted)
+        return self._learn(columns, chosen.findings, chosen.n_unconverted, hierarchy)
 
-    def _learn(self, context: ContextColumns, findings: Iterable[FindingColumns], n_unconverted: int) -> Self:
-        layout = lay_out(context, findings)
+    def _learn(
+        self,
+        context: ContextColumns,
+        findings: Iterable[FindingColumns],
+        n_unconverted: int,
+        hierarchy: Hierarchy | None,
+    ) -> Self:
+        layout = lay_out(context, findings, hierarchy)
         if layout.n_columns == 0:
             raise InputError(
                 f"The encoder needs at least one column that {self.min_cases} training cases share.",
@@ -141,29 +173,44 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         self.values_ = {finding.key: finding.value for finding in layout.findings if finding.value is not None}
         self.n_unconverted_ = n_unconverted
         self.n_features_out_ = layout.n_columns
+        self._range_words = {
+            finding.code: (finding.unit, finding.loinc)
+            for finding in layout.findings
+            if self.reference_ranges and finding.subject is None and {"high", "low", "z"} & set(finding.states)
+        }
         return self
 
-    def transform(self, records: Records) -> csr_matrix:
+    @overload
+    def transform(self, records: Source, *, to: None = ..., n_jobs: int = ...) -> csr_matrix: ...
+    @overload
+    def transform(self, records: Source, *, to: str | Path, n_jobs: int = ...) -> Shards: ...
+    def transform(self, records: Source, *, to: str | Path | None = None, n_jobs: int = 1) -> csr_matrix | Shards:
         """Encode cases.
 
         Parameters
         ----------
-        records : Records
+        records : Records, RecordsFolder, path of a folder in Parquet, or iterable of Records
+            The matrix is the same however the cases are cut into batches.
+        to : path, optional
+            A new folder that receives the matrix as `Shards`, for a matrix larger than memory.
+        n_jobs : int
+            Threads that encode; the result does not depend on it.
 
         Returns
         -------
-        csr_matrix of float32, shape (n_cases, n_columns)
+        csr_matrix of float32, shape (n_cases, n_columns), or Shards that hold the same
             Sorted int32 indices, no duplicates, no stored zeros: a value exactly at the training mean has no entry,
             and its ``measured:`` column tells it from a value that was not taken.
         """
-        layout = self._fitted()
-        context = read_context(_checked(records))
-        parts = []
-        for batch in batches(records.coded, max_cases=max_cases(layout.n_columns)):
-            here = context[batch.first_case : batch.first_case + batch.n_cases]
-            entries = Entries.concatenate([context_entries(here, layout.context), finding_entries(batch, layout)])
-            parts.append(sorted_rows(entries, batch.n_cases, layout.n_columns))
-        return stack_rows(parts, layout.n_columns)
+        layout, words = self._fitted(), self._range_words
+
+        def encode(part: Records) -> SortedRows:
+            return encode_records(part, layout, words)
+
+        if to is not None:
+            folder, names = Path(to), layout.lineage.names.tolist()
+            return over_parts(records, lambda parts: write_shards(folder, parts, names), encode, n_jobs=n_jobs)
+        return over_parts(records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002 - likewise
         """Return the column names; `input_features` is there for scikit-learn and not looked at."""
@@ -176,19 +223,31 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         it is known.
         """
         layout = self._fitted()
-        return recorded_matrix(layout, _checked(records).coded, read_context(records))
+        return recorded_matrix(layout, checked(records).coded, read_context(records))
 
     def unknown(self, records: Records) -> list[tuple[str, ...]]:
         """Return for each case the findings it records that the encoder has no column for, sorted.
 
         They are named as in column names (``subject/CODE`` for another subject than the patient).
         """
-        return unknown_codes(self._fitted(), _checked(records).coded)
+        return unknown_codes(self._fitted(), checked(records).coded)
+
+    def inherited(self, records: Records) -> list[dict[str, tuple[str, ...]]]:
+        """Return for each case which of `lineage_.keys` it has cells of through the hierarchy, and from which findings.
+
+        The case does not record the key itself; the findings it comes from stand under their own keys, sorted.
+        """
+        return inherited_from(self._fitted(), checked(records).coded)
+
+    def ranges_used(self, records: Records) -> UsedRanges:
+        """Say for every finding row with which reference range its value is compared, and where that comes from."""
+        self._fitted()
+        return used_ranges(checked(records), self._range_words)
 
     def unconverted(self, records: Records) -> NDArray[np.int64]:
         """Count for each case the values that are not used because they do not convert or are not finite."""
         layout = self._fitted()
-        counts = np.zeros(len(_checked(records)), np.int64)
+        counts = np.zeros(len(checked(records)), np.int64)
         for batch in batches(records.coded):
             lost = encode_values(batch, known_findings(batch, layout), layout.scales).not_used
             counts[batch.first_case : batch.first_case + batch.n_cases] = np.bincount(
@@ -204,29 +263,32 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
             "options": self.get_params(deep=False),
             "n_unconverted": self.n_unconverted_,
             "context": layout.context.to_json(),
+            "hierarchy": None if layout.spread is None else layout.spread.hierarchy.to_json(),
             "findings": [finding.to_json() for finding in layout.findings],
         }
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
-        """Build a fitted encoder from the plain values of `to_json`.
+        """Build a fitted encoder from the plain values of `to_json`, of this format or the one before.
 
         Raises
         ------
         InputError
             The values are of another format, or not those of an encoder.
         """
-        if plain.get("format") != FORMAT:
+        if plain.get("format") not in (1, FORMAT):
             raise InputError(
-                f"An encoder of format {FORMAT} was expected.",
+                f"An encoder of format 1 or {FORMAT} was expected.",
                 f"Found format {plain.get('format')!r}.",
                 "Use the version of this library that wrote it, or fit again.",
             )
         try:
-            encoder = cls(**plain["options"])
+            encoder = cls(**({} if plain["format"] == FORMAT else _BEFORE), **plain["options"])
             context = ContextColumns.from_json(plain["context"])
             findings = [FindingColumns.from_json(finding) for finding in plain["findings"]]
-            return encoder._learn(context, findings, int(plain["n_unconverted"]))
+            tree = plain.get("hierarchy")
+            hierarchy = None if tree is None else Hierarchy.from_json(tree)
+            return encoder._learn(context, findings, int(plain["n_unconverted"]), hierarchy)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 "The plain values of a fitted encoder were expected.",
@@ -247,6 +309,10 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._layout
 
+    def _left_out(self) -> tuple[str, ...]:
+        kept = {"measured": self.ordering, "z": self.range_scores}
+        return tuple(state for state, wanted in kept.items() if not wanted)
+
     def _check_options(self) -> None:
         for name, lowest in (("min_cases", 1), ("max_codes", 1)):
             value = getattr(self, name)
@@ -254,16 +320,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
                 raise InputError(f"{name} is a whole number from {lowest}.", f"Found {value!r}.", "Change it.")
-        for name in ("ages", "ordering"):
+        for name in ("ages", "ordering", "reference_ranges", "range_scores", "hierarchy"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise InputError(f"{name} is True or False.", f"Found {getattr(self, name)!r}.", "Change it.")
 
-
-def _checked(records: Records) -> Records:
-    if not (hasattr(records, "coded") and hasattr(records, "column")):
-        raise InputError(
-            "The encoder takes Records.",
-            f"Found {type(records).__name__}.",
-            "Build them with read_records, Records.from_tables or Records.from_cases.",
-        )
-    return records

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from diagnosis.records.coded import blank, is_blank
+
 if TYPE_CHECKING:
     from diagnosis.records.coded import CodedFindings
 
 PRESENT, ABSENT, UNCERTAIN = 0, 1, 2
-BATCH_ROWS = 1 << 18
+BATCH_ROWS = 1 << 19
 
 _SUBJECTS = ("patient", "family", "mother", "fetus", "contact")
 _PREFIXES = tuple(f"{subject}/" for subject in _SUBJECTS)
@@ -68,6 +70,8 @@ class FindingRows:
     @property
     def valued(self) -> NDArray[np.bool_]:
         """Which rows carry a value, so that *present* means *measured*."""
+        if is_blank(self.value):
+            return blank(np.False_, len(self.value))
         return (self.status == PRESENT) & ~np.isnan(self.value)
 
 
@@ -88,9 +92,10 @@ def batches(coded: CodedFindings, *, rows: int = BATCH_ROWS, max_cases: int | No
 def _batch(coded: CodedFindings, start: int, stop: int) -> FindingRows:
     here = slice(int(coded.offsets[start]), int(coded.offsets[stop]))
     latest = coded.latest[here]
-    keep: slice | NDArray[np.intp] = slice(None) if latest.all() else np.flatnonzero(latest)
+    keep: slice | NDArray[np.intp] = slice(None) if all_true(latest) else np.flatnonzero(latest)
     code, subject = coded.code[here][keep], coded.subject[here][keep]
-    pair = code if (subject < 0).all() else (subject.astype(np.int64) + 1) * len(coded.codes) + code
+    own = is_blank(subject) or bool((subject < 0).all())
+    pair = code if own else (subject.astype(np.int64) + 1) * len(coded.codes) + code
     return FindingRows(
         first_case=start,
         n_cases=stop - start,
@@ -113,6 +118,11 @@ def pair_names(source: CodedFindings, pair: int) -> tuple[str, str | None]:
     return str(source.codes[code]), str(source.subjects[subject - 1]) if subject else None
 
 
+def all_true(mask: NDArray[np.bool_]) -> bool:
+    """Whether every row is marked, at no cost where all are alike."""
+    return bool(mask[:1].all()) if is_blank(mask) else bool(mask.all())
+
+
 def unit_text(batch: FindingRows, unit: int) -> str | None:
     """Return the unit a number stands for; None for -1."""
     return None if unit < 0 else str(batch.source.units[unit])
@@ -120,6 +130,12 @@ def unit_text(batch: FindingRows, unit: int) -> str | None:
 
 def map_pairs(rows: FindingRows, name_to_index: Callable[[str, str | None], int]) -> NDArray[np.int32]:
     """Number every row by its finding; `name_to_index` is asked once for each distinct (code, subject)."""
+    codes, n = rows.source.codes, len(rows.source.codes)
+    if rows.pair.dtype == np.int32 and len(rows.pair) >= n:  # of the patient all of them: a pair is a code
+        used = np.flatnonzero(np.bincount(rows.pair, minlength=n))
+        table = np.full(n, -1, np.int32)
+        table[used] = [name_to_index(code, None) for code in codes[used].tolist()]
+        return table[rows.pair]
     return map_distinct(rows.pair, lambda pair: name_to_index(*pair_names(rows.source, pair)))
 
 

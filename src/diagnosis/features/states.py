@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from diagnosis.features.assemble import Entries
 from diagnosis.features.columns import Layout
-from diagnosis.features.ranges import high_low
-from diagnosis.features.rows import PRESENT, FindingRows, map_distinct, map_pairs
+from diagnosis.features.hierarchy import Inherited
+from diagnosis.features.ranges import distances, high_low
+from diagnosis.features.rows import ABSENT, PRESENT, FindingRows, map_distinct, map_pairs
 from diagnosis.features.values import encode_values
+from diagnosis.records.coded import is_blank
 
 # A row's state as a number: its status, or MEASURED where it carries a value.
 MEASURED = 3
@@ -22,7 +24,8 @@ def row_state(batch: FindingRows) -> NDArray[np.int8]:
     With a value *present* means *measured*: the row says nothing of too high or too low.
     """
     valued = batch.valued
-    return np.where(valued, np.int8(MEASURED), batch.status) if valued.any() else batch.status
+    some = not is_blank(valued) and valued.any()
+    return np.where(valued, np.int8(MEASURED), batch.status) if some else batch.status
 
 
 def known_findings(batch: FindingRows, layout: Layout) -> NDArray[np.int32]:
@@ -34,7 +37,7 @@ def finding_entries(batch: FindingRows, layout: Layout) -> Entries:
     """Return all entries that a batch's findings make."""
     finding = known_findings(batch, layout)
     parts = [_state_entries(batch, finding, layout)]
-    if (batch.text >= 0).any():
+    if not is_blank(batch.text) and (batch.text >= 0).any():
         parts.append(_text_entries(batch, finding, layout))
     if layout.scales.scaled.any():
         values = encode_values(batch, finding, layout.scales)
@@ -43,6 +46,10 @@ def finding_entries(batch: FindingRows, layout: Layout) -> Entries:
     if max(layout.column["high"].max(), layout.column["low"].max()) >= 0:
         for state, marked in zip(("high", "low"), high_low(batch), strict=True):
             parts.append(_ones(batch.case, np.where(marked, layout.column[state][finding], -1)))
+    if layout.spread is not None:
+        parts += _inherited_entries(batch, layout.spread.inherit(batch, finding), layout)
+    if layout.column["z"].max() >= 0:
+        parts.append(_distance_entries(batch, finding, layout))
     return Entries.concatenate(parts)
 
 
@@ -60,6 +67,21 @@ def _text_entries(batch: FindingRows, finding: NDArray[np.int32], layout: Layout
         return layout.text.get((which, str(batch.source.texts[text])), -1)
 
     return _ones(batch.case[rows], map_distinct(finding[rows].astype(np.int64) * n_texts + batch.text[rows], column_of))
+
+
+def _inherited_entries(batch: FindingRows, inherited: Inherited, layout: Layout) -> list[Entries]:
+    parts = []
+    for status, state in ((PRESENT, "present"), (ABSENT, "absent")):
+        case, finding = inherited.cells(batch.case, len(layout.findings), status)
+        parts.append(Entries.ones(case, layout.column[state][finding]))
+    return parts
+
+
+def _distance_entries(batch: FindingRows, finding: NDArray[np.int32], layout: Layout) -> Entries:
+    rows, distance = distances(batch)
+    column = layout.column["z"][finding[rows]]
+    has = np.flatnonzero(column >= 0)
+    return Entries.of(batch.case[rows[has]], column[has], distance[has])
 
 
 def _ones(case: NDArray[np.int32], column: NDArray[np.int32]) -> Entries:

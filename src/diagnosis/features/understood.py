@@ -34,10 +34,16 @@ def recorded_matrix(layout: Layout, coded: CodedFindings, context: CaseContext) 
 
 
 def unknown_codes(layout: Layout, coded: CodedFindings) -> list[tuple[str, ...]]:
-    """Return for each case the keys of its findings that the encoder has no column for, sorted."""
+    """Return for each case the keys of its findings that the encoder has no column for, sorted.
+
+    With a hierarchy, a finding without a column of its own that says something of one with a column is not unknown.
+    """
     found: list[tuple[str, ...]] = [()] * (len(coded.offsets) - 1)
     for batch in batches(coded):
-        rows = np.flatnonzero(known_findings(batch, layout) < 0)
+        finding = known_findings(batch, layout)
+        rows = np.flatnonzero(finding < 0)
+        if layout.spread is not None and len(rows):
+            rows = np.setdiff1d(rows, layout.spread.implied(batch).row)
         if not len(rows):
             continue
         keys: list[str] = []
@@ -51,4 +57,21 @@ def unknown_codes(layout: Layout, coded: CodedFindings) -> list[tuple[str, ...]]
         starts = np.flatnonzero(np.diff(case, prepend=-1))
         for first, group in zip(case[starts].tolist(), np.split(unknown, starts[1:]), strict=True):
             found[batch.first_case + first] = tuple(sorted(keys[i] for i in group.tolist()))
+    return found
+
+
+def inherited_from(layout: Layout, coded: CodedFindings) -> list[dict[str, tuple[str, ...]]]:
+    """Return for each case the lineage keys it does not record and yet has cells of, with the findings they come from.
+
+    The findings stand under their keys, sorted; empty without a hierarchy.
+    """
+    found: list[dict[str, tuple[str, ...]]] = [{} for _ in range(coded.n_cases)]
+    if layout.spread is None:
+        return found
+    for batch in batches(coded):
+        inherited = layout.spread.inherit(batch, known_findings(batch, layout))
+        for row, finding in sorted(zip(inherited.row.tolist(), inherited.finding.tolist(), strict=True)):
+            own = finding_key(*pair_names(coded, int(batch.pair[row])))
+            of_case, key = found[batch.first_case + int(batch.case[row])], layout.findings[finding].key
+            of_case[key] = tuple(sorted({*of_case.get(key, ()), own}))
     return found

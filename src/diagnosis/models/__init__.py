@@ -15,18 +15,20 @@ from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.hybrid import HybridModel
 from diagnosis.models.linear import LinearModel
-from diagnosis.models.policy import flag_thresholds
+from diagnosis.models.policy import BurdenPoint, burden_curve, flag_thresholds
 from diagnosis.models.protocol import Contributions, CrossFitted, Model
 from diagnosis.models.registry import MODELS, make_model
 
 __all__ = [
     "MODELS",
     "BoostedModel",
+    "BurdenPoint",
     "Contributions",
     "CrossFitted",
     "HybridModel",
     "LinearModel",
     "Model",
+    "burden_curve",
     "fit_temperature",
     "fit_with_cross_scores",
     "flag_thresholds",

@@ -77,7 +77,9 @@ class RecordedFinding(Observation):
     Parameters
     ----------
     ref_low, ref_high : float or None
-        Reference range in `unit`.
+        The reference range the value is compared with, in `unit`.
+    ref_source : str or None
+        Where the range comes from; None means the record itself.
     when, known : Text or None
         When it was observed and when the clinician could know it, ready to be read.
     kind : str or None
@@ -88,6 +90,7 @@ class RecordedFinding(Observation):
 
     ref_low: float | None = None
     ref_high: float | None = None
+    ref_source: str | None = None
     when: Text | None = None
     known: Text | None = None
     kind: str | None = None

@@ -196,8 +196,9 @@ class CaseScreen:
         return "" if numbers.direction(seen) in (None, "N") else self.mark(seen)
 
     def reference(self, seen: RecordedFinding) -> str:
-        """Return a reference range."""
-        return findings.reference_text(seen, self.lang)
+        """Return a reference range, and its source where that is not the record."""
+        span = findings.reference_text(seen, self.lang)
+        return span + self.t("parenthesis", {"text": seen.ref_source}) if span and seen.ref_source else span
 
     def flag_label(self, flag: FlagView) -> str:
         """Return the words for a flag's kind."""

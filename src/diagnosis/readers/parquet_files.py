@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from diagnosis.errors import InputError
 
-__all__ = ["read_parquet", "write_parquet"]
+__all__ = ["parts_of", "read_parquet", "write_parquet"]
 
 
 def read_parquet(source: Path, coded: Sequence[str]) -> pa.Table:
@@ -27,7 +27,7 @@ def read_parquet(source: Path, coded: Sequence[str]) -> pa.Table:
     InputError
         Truncated or no Parquet; parts that disagree; something else among the parts.
     """
-    tables = [_read_file(part, coded) for part in _parts(source)]
+    tables = [_read_file(part, coded) for part in parts_of(source)]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -36,7 +36,7 @@ def read_parquet(source: Path, coded: Sequence[str]) -> pa.Table:
         ) from None
 
 
-def _parts(source: Path) -> list[Path]:
+def parts_of(source: Path) -> list[Path]:
     """The parts of a folder; what starts with a dot or an underscore is a writer's own."""
     if not source.is_dir():
         return [source]

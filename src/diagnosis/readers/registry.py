@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from diagnosis.errors import UnknownNameError, nearest
+from diagnosis.errors import InputError, UnknownNameError, nearest
 from diagnosis.readers.ddxplus import read_ddxplus
 from diagnosis.readers.fhir import read_fhir
 from diagnosis.readers.meds import read_meds
@@ -18,7 +19,7 @@ from diagnosis.readers.tables import read_tables
 from diagnosis.records import Records
 from diagnosis.records.loading import OnError
 
-__all__ = ["formats", "read_records"]
+__all__ = ["formats", "option_values", "read_records"]
 
 Reader = Callable[..., Records]
 _OWN: Mapping[str, Reader] = {
@@ -94,6 +95,31 @@ def read_records(
     return made
 
 
+def option_values(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Options written as NAME=VALUE, by name; a value that is JSON is taken as it, any other is text.
+
+    Raises
+    ------
+    InputError
+        One has no name or no equals sign.
+
+    Examples
+    --------
+    >>> option_values(["index=last", "window_hours=24"])
+    {'index': 'last', 'window_hours': 24}
+    """
+    given: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InputError("an option as NAME=VALUE", f"found {text!r}"[:80], "write for instance several=none")
+        try:
+            given[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            given[name] = value
+    return given
+
+
 def _checked(options: Mapping[str, Any], reader: Reader, format: str) -> dict[str, Any]:
     """Options that the reader has, beside those that every reader has."""
     named = [n for n, p in signature(reader).parameters.items() if p.kind is Parameter.KEYWORD_ONLY]
@@ -106,4 +132,27 @@ def _checked(options: Mapping[str, Any], reader: Reader, format: str) -> dict[st
                 "use one of these, or leave it out",
                 near=nearest(str(name), known),
             )
-    return {str(name): value for name, value in options.items()}
+    return {str(name): _fitting(name, value, reader, format) for name, value in options.items()}
+
+
+def _fitting(name: str, value: Any, reader: Reader, format: str) -> Any:
+    """The value as the reader's annotation has it; a number may come as text."""
+    if isinstance(value, Mapping | list):  # the reader knows what belongs in it
+        return value
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        wanted = get_type_hints(reader)[name]
+        fits = TypeAdapter(wanted)
+    except (NameError, KeyError, TypeError, PydanticUserError):  # another package's reader may say nothing of it
+        return value
+    try:
+        return fits.validate_python(value)
+    except ValidationError as error:
+        choices = [c for c in get_args(wanted) if isinstance(c, str)]
+        raise InputError(
+            f"the option {name} of the format {format}: {error.errors()[0]['msg']}",
+            f"found {value!r}"[:80],
+            f"see the options of read_{format}",
+            near=nearest(str(value), choices) if choices else (),
+        ) from None

@@ -15,9 +15,9 @@ from diagnosis.readers.writing import write_records
 from diagnosis.records import TABLES, Problem, Records
 from diagnosis.records.loading import OnError
 
-__all__ = ["read_tables", "write_records"]
+__all__ = ["INFO", "read_info", "read_table", "read_tables", "table_sources", "write_records"]
 
-_INFO = "records.json"
+INFO = "records.json"
 # What somebody may have meant to be a table.
 _TABULAR = (".csv", ".parquet", ".tsv", ".gz", ".zip", ".xlsx", ".xls", ".feather", ".arrow", ".ndjson", ".jsonl")
 
@@ -31,9 +31,9 @@ def read_tables(
 ) -> Records:
     """Read a folder of tables in format 1; parameters as for `read_records`."""
     folder = Path(path)
-    sources = _sources(folder)
-    info = _read_info(folder / _INFO)
-    read = {name: _read_table(source, name, encoding) for name, source in sources.items()}
+    sources = table_sources(folder)
+    info = read_info(folder / INFO)
+    read = {name: read_table(source, name, encoding) for name, source in sources.items()}
     broken = {name: r.broken for name, r in read.items() if r.broken}
     says = "has another number of columns than the header"
     found = [
@@ -50,7 +50,7 @@ def read_tables(
     )
 
 
-def _sources(folder: Path) -> dict[str, Path]:
+def table_sources(folder: Path) -> dict[str, Path]:
     """The file or folder of each table; two forms of one table are refused."""
     if not folder.is_dir():
         found = "it is a file" if folder.exists() else "there is nothing at that path"
@@ -91,7 +91,8 @@ def _not_read(folder: Path, sources: dict[str, Path]) -> list[Problem]:
     ]
 
 
-def _read_info(path: Path) -> dict[str, Any]:
+def read_info(path: Path) -> dict[str, Any]:
+    """What ``records.json`` holds; nothing where there is none."""
     if not path.exists():
         return {}
     try:
@@ -105,7 +106,8 @@ def _read_info(path: Path) -> dict[str, Any]:
     return info
 
 
-def _read_table(source: Path, name: str, encoding: str | None) -> CsvTable:
+def read_table(source: Path, name: str, encoding: str | None) -> CsvTable:
+    """One table from its file or folder, in whichever form it is."""
     if source.suffix == ".csv":
         return read_csv(source, encoding)
     if not source.is_dir() and source.suffix != ".parquet":

@@ -18,7 +18,7 @@ from diagnosis.records import TABLES, Records
 from diagnosis.records.differential import json_of
 from diagnosis.records.schema import DIFFERENTIAL
 
-__all__ = ["write_records"]
+__all__ = ["refuse_occupied", "write_records"]
 
 _INFO = "records.json"
 
@@ -59,7 +59,7 @@ def write_records(
             "each case once", "some stand more than once", "write the records before sampling with repeats"
         )
     target = Path(folder)
-    _refuse_occupied(target, overwrite)
+    refuse_occupied(target, overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.resolve().name}."))
@@ -77,7 +77,14 @@ def write_records(
     return target
 
 
-def _refuse_occupied(target: Path, overwrite: bool) -> None:
+def refuse_occupied(target: Path, overwrite: bool = False) -> None:
+    """Refuse a place to write to that holds something else than what may be replaced.
+
+    Raises
+    ------
+    InputError
+        There is a file, or a folder with something in it; with `overwrite` a folder with anything but records.
+    """
     if not target.exists():
         return
     if not target.is_dir():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from diagnosis.records.arrays import among
 from diagnosis.records.schema import INTERPRETATIONS, STATES
 
-__all__ = ["NO_TIME", "CodedFindings", "code_findings", "moments", "offsets_of"]
+__all__ = [
+    *("NO_TIME", "CodedFindings", "blank", "clocks_of", "code_findings", "is_blank", "moments", "offsets_of"),
+    "words_of_rows",
+]
 
 #: Stands for no time among microseconds since 1970.
 NO_TIME = np.iinfo(np.int64).min
@@ -98,7 +103,7 @@ def code_findings(findings: pa.Table, case: npt.NDArray[np.int32], n_cases: int)
 
 def offsets_of(case: npt.NDArray[np.int32], n_cases: int) -> npt.NDArray[np.int64]:
     """Where each case's rows begin and end, of rows sorted by case; shape (n_cases + 1,)."""
-    return np.concatenate([[0], np.cumsum(np.bincount(case, minlength=n_cases))]).astype(np.int64)
+    return np.searchsorted(case, np.arange(n_cases + 1, dtype=np.int32)).astype(np.int64)
 
 
 def moments(findings: pa.Table) -> npt.NDArray[np.int64]:
@@ -110,6 +115,32 @@ def moments(findings: pa.Table) -> npt.NDArray[np.int64]:
     return np.where(known == NO_TIME, time, known)
 
 
+def clocks_of(findings: pa.Table) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """When each row was known (as `moments`), and when it was observed: `time`, else `known`."""
+    known, time = moments(findings), _ticks(findings, "time")
+    return known, known if time is None else np.where(time == NO_TIME, known, time)
+
+
+def blank(value: np.generic, n: int) -> npt.NDArray[Any]:
+    """A column in which every row is the same, held once; read-only."""
+    return np.broadcast_to(value, (n,))
+
+
+def is_blank(column: npt.NDArray[Any]) -> bool:
+    """Whether a column was made by `blank` (or cut out of one), so that its first row tells them all."""
+    return column.strides == (0,) or not len(column)
+
+
+def repeated(keys: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """Rows whose key stands more than once, ascending.
+
+    Numbers are sorted an order of magnitude faster than their order is found, so that is done only where needed.
+    """
+    ordered = np.sort(keys)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.flatnonzero(among(keys, again)) if len(again) else np.zeros(0, np.int64)
+
+
 def _ticks(findings: pa.Table, name: str) -> npt.NDArray[np.int64] | None:
     """A column of times as integers; None where no row has one."""
     if name not in findings.column_names or findings[name].null_count == len(findings):
@@ -117,29 +148,45 @@ def _ticks(findings: pa.Table, name: str) -> npt.NDArray[np.int64] | None:
     return np.asarray(pc.fill_null(findings[name].cast(pa.int64()), NO_TIME))
 
 
+def words_of_rows(
+    table: pa.Table, name: str, rows: npt.NDArray[np.integer] | None = None
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
+    """Place of each row's word among the distinct ones, -1 where there is none, and those; of all rows or some."""
+    if rows is None:
+        return _coded(table, name)
+    if name not in table.column_names:
+        return np.full(len(rows), -1, np.int32), np.zeros(0, object)
+    return _coded(table.select([name]).take(pa.array(rows)), name)
+
+
 def _coded(findings: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
     if name not in findings.column_names:
-        return np.full(len(findings), -1, np.int32), np.zeros(0, object)
+        return blank(np.int32(-1), len(findings)), np.zeros(0, object)
     column = findings[name].combine_chunks()
-    indices = np.asarray(pc.fill_null(column.indices, -1)).astype(np.int32)
-    return indices, np.asarray(column.dictionary.to_pylist(), dtype=object)
+    words = np.asarray(column.dictionary.to_pylist(), dtype=object)
+    if column.null_count == len(column):
+        return blank(np.int32(-1), len(column)), words
+    indices = column.indices if column.null_count == 0 else pc.fill_null(column.indices, -1)
+    return np.asarray(indices).astype(np.int32, copy=False), words
 
 
 def _patient_is_none(subject: npt.NDArray[np.int32], subjects: npt.NDArray[np.object_]) -> npt.NDArray[np.int32]:
-    patient = np.flatnonzero(subjects == "patient")
-    return np.where(np.isin(subject, patient), np.int32(-1), subject)
+    if is_blank(subject) or not (subjects == "patient").any():
+        return subject
+    number = np.where(subjects == "patient", -1, np.arange(len(subjects)))
+    return np.append(number, -1).astype(np.int32)[subject]
 
 
 def _number(findings: pa.Table, name: str, n: int) -> npt.NDArray[np.float64]:
-    if name not in findings.column_names:
-        return np.full(n, np.nan)
+    if name not in findings.column_names or findings[name].null_count == n:
+        return blank(np.float64(np.nan), n)
     return np.asarray(pc.fill_null(findings[name].cast(pa.float64()), float("nan")))
 
 
 def _choice(findings: pa.Table, name: str, choices: tuple[str, ...], n: int) -> npt.NDArray[np.int8]:
     indices, words = _coded(findings, name)
-    if not len(words):
-        return np.full(n, -1, np.int8)
+    if is_blank(indices):
+        return blank(np.int8(-1), n)
     place = {w: i for i, w in enumerate(choices)}
     return np.append([place[w] for w in words], -1).astype(np.int8)[indices]
 
@@ -156,15 +203,18 @@ def _latest(
 
     Only rows whose (case, code, subject) stands more than once are put in order by time.
     """
-    keys = (case.astype(np.int64) * max(n_codes, 1) + code) * (n_subjects + 1) + subject + 1
-    order = np.argsort(keys, kind="stable")
-    same = keys[order][1:] == keys[order][:-1]
+    n_subjects = 0 if is_blank(subject) else n_subjects
+    most = (int(case[-1]) + 1 if len(case) else 1) * max(n_codes, 1) * (n_subjects + 1)
+    keys = case.astype(np.uint32 if most < 1 << 32 else np.int64)
+    keys *= max(n_codes, 1)
+    keys += code.astype(keys.dtype)
+    if n_subjects:
+        keys *= n_subjects + 1
+        keys += (subject + 1).astype(keys.dtype)
+    rows = repeated(keys)
+    if not len(rows):
+        return blank(np.True_, len(keys))
     marked = np.ones(len(keys), bool)
-    if not same.any():
-        return marked
-    repeated = np.zeros(len(keys), bool)
-    repeated[order[1:][same]] = repeated[order[:-1][same]] = True
-    rows = np.flatnonzero(repeated)
     clocks = [c for c in ("known", "time") if c in findings.column_names]
     if clocks:
         some = findings.select(clocks).take(pa.array(rows))

@@ -18,7 +18,7 @@ from diagnosis.records.arrays import array_of, fixed
 from diagnosis.records.as_of import At, Moment, UnknownTime, check_moment, known_by
 from diagnosis.records.by_hand import case_of_rows, tables_of
 from diagnosis.records.case import Case
-from diagnosis.records.coded import CodedFindings, code_findings, offsets_of
+from diagnosis.records.coded import CodedFindings, clocks_of, code_findings, offsets_of, words_of_rows
 from diagnosis.records.digest import digest_of
 from diagnosis.records.indexing import Key, in_case_order, positions, rows_of
 from diagnosis.records.info import checked_info
@@ -195,6 +195,21 @@ class Records:
                 raise unknown_column(name, cases.column_names)
             return array_of(pa.nulls(len(self), layout.arrow))
         return array_of(cases[name].combine_chunks())
+
+    def case_words(self, name: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
+        """A column of `cases` whose text repeats: place of each case's word among the words (-1: none), and those."""
+        return words_of_rows(self._tables["cases"], name)
+
+    @property
+    def clocks(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """When each finding was known and when observed, each by the other where only one is stated; as `moments`."""
+        return clocks_of(self._tables["findings"])
+
+    def finding_words(
+        self, name: str, rows: npt.NDArray[np.integer]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
+        """A column of text of some rows of `findings`: place of each row's word among the words (-1: none), and those."""
+        return words_of_rows(self._tables["findings"], name, rows)
 
     @cached_property
     def case_ids(self) -> npt.NDArray[np.object_]:

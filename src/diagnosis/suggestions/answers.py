@@ -1,4 +1,4 @@
-"""Arrays of probabilities -> one `Differential` a case."""
+"""Cases -> arrays of probabilities (`Batch`) -> one `Differential` a case."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
+from diagnosis.models.conformal import sets
 from diagnosis.records import OTHER, Records
 from diagnosis.suggestions.differential import Differential, Suggestion
 from diagnosis.suggestions.flags import TOO_LITTLE, ages_in_days, case_flags
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
+    from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["answer"]
+__all__ = ["answer", "batch_of"]
 
 
 def answer(
@@ -26,6 +29,7 @@ def answer(
     unknown: Sequence[tuple[str, ...]],
     later: npt.NDArray[np.int64],
     top: int,
+    listed: npt.NDArray[np.float64] | None = None,
 ) -> list[Differential]:
     """Make the differentials of many cases.
 
@@ -40,13 +44,17 @@ def answer(
     later : ndarray of int, shape (n_cases,)
         How many findings of each case were set aside by the moment.
     top : int
+    listed : ndarray of shape (n_cases, n_listed), optional
+        Probabilities of the differential reading, to rank by; sets, flags and abstention stay those of the batch.
     """
     ages = ages_in_days(seen)
     lost = diagnoser.encoder_.unconverted(seen)
     name, moment = diagnoser.name, batch.as_of
+    shown = batch.proba if listed is None else listed
+    codes = batch.diagnoses if listed is None else diagnoser.codes("differential")
     made = []
     for i in range(len(batch)):
-        ranked, in_set = _ranked(diagnoser, batch, i, top)
+        in_set = _members(batch, i)
         flags = case_flags(
             batch.proba[i],
             batch.diagnoses,
@@ -57,15 +65,15 @@ def answer(
             n_values_not_used=int(lost[i]),
             understood=not batch.abstained[i],
         )
-        other = np.flatnonzero(batch.diagnoses == OTHER)
+        other = np.flatnonzero(codes == OTHER)
         made.append(
             Differential(
                 case_id=str(batch.case_ids[i]),
                 model=name,
-                reading=batch.reading,
+                reading=batch.reading if listed is None else "differential",
                 as_of=moment,
-                ranked=ranked,
-                other=float(batch.proba[i, other[0]]) if len(other) else None,
+                ranked=_ranked(diagnoser.vocabulary_, shown[i], codes, in_set, top),
+                other=float(shown[i, other[0]]) if len(other) else None,
                 set=in_set,
                 must_not_miss=tuple(f.diagnosis for f in flags if f.kind == "must_not_miss" and f.diagnosis),
                 flags=flags,
@@ -75,26 +83,68 @@ def answer(
                 not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": int(lost[i])},
                 records=seen[[i]],
                 diagnoser=diagnoser,
-                proba=batch.proba[i],
+                proba=shown[i],
             )
         )
     return made
 
 
-def _ranked(diagnoser: Diagnoser, batch: Batch, i: int, top: int) -> tuple[tuple[Suggestion, ...], tuple[str, ...]]:
-    """The first `top` diagnoses by probability, ties by code; and the members of the set in the same order."""
-    proba, classes = batch.proba[i], batch.diagnoses
-    order = sorted(range(len(classes)), key=lambda k: (-proba[k], str(classes[k])))
-    listed = [k for k in order if classes[k] != OTHER] or order
-    ranked = tuple(
+def batch_of(diagnoser: Diagnoser, seen: Records) -> Batch:
+    """Probabilities, sets, flags and abstentions of cases that are as of their moment already."""
+    codes, found = diagnoser.classes_, diagnoser.calibration_
+    proba = diagnoser.probabilities(seen)
+    n_train = np.array([diagnoser.card_["n_by_diagnosis"][str(c)] for c in codes], dtype=np.int64)
+    return Batch(
+        case_ids=seen.case_ids,
+        diagnoses=codes,
+        proba=proba,
+        in_set=sets(proba, found.set_at),
+        flagged=proba >= found.flag_at,
+        abstained=~_understood(diagnoser.encoder_, seen),
+        prior=n_train / n_train.sum(),
+        must_not_miss=np.array([c in diagnoser.vocabulary_.must_not_miss for c in codes], dtype=bool),
+        coverage=diagnoser.coverage,
+        reading="posterior",
+        as_of=diagnoser.moment,
+        n_train=n_train,
+    )
+
+
+def _understood(encoder: FindingEncoder, seen: Records) -> npt.NDArray[np.bool_]:
+    """Whether a case has at least one finding that reaches the model, in a state that training knows."""
+    lineage = encoder.lineage_
+    findings = np.flatnonzero(~lineage.context[lineage.finding])
+    return np.asarray(encoder.transform(seen)[:, findings].getnnz(axis=1)).ravel() > 0
+
+
+def _members(batch: Batch, i: int) -> tuple[str, ...]:
+    """The members of a case's prediction set, most probable first."""
+    return tuple(str(batch.diagnoses[k]) for k in _order(batch.proba[i], batch.diagnoses) if batch.in_set[i, k])
+
+
+def _ranked(
+    words: Vocabulary,
+    proba: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.object_],
+    in_set: Sequence[str],
+    top: int,
+) -> tuple[Suggestion, ...]:
+    """The first `top` diagnoses by probability, `OTHER` left out unless it is all there is."""
+    order = _order(proba, codes)
+    listed = [k for k in order if codes[k] != OTHER] or order
+    return tuple(
         Suggestion(
             rank=rank,
-            diagnosis=str(classes[k]),
-            name=diagnoser.vocabulary_.diagnosis_name(str(classes[k])),
+            diagnosis=str(codes[k]),
+            name=words.diagnosis_name(str(codes[k])),
             probability=float(proba[k]),
-            in_set=bool(batch.in_set[i, k]),
-            must_not_miss=bool(batch.must_not_miss[k]),
+            in_set=str(codes[k]) in in_set,
+            must_not_miss=codes[k] in words.must_not_miss,
         )
         for rank, k in enumerate(listed[:top], start=1)
     )
-    return ranked, tuple(str(classes[k]) for k in order if batch.in_set[i, k])
+
+
+def _order(proba: npt.NDArray[np.float64], codes: npt.NDArray[np.object_]) -> list[int]:
+    """Positions of the diagnoses, most probable first, ties by code."""
+    return sorted(range(len(codes)), key=lambda k: (-proba[k], str(codes[k])))

@@ -22,6 +22,7 @@ from diagnosis.errors import BundleError, InputError
 from diagnosis.features import FindingEncoder
 from diagnosis.models.registry import MODELS
 from diagnosis.suggestions.learned import Calibrated
+from diagnosis.suggestions.reference_reading import read_reading, write_reading
 from diagnosis.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _MANIFEST = "manifest.json"
 _CARD = "card.json"
 _LOCAL = "local"
 _PARAMS = (
-    *("as_of", "unknown_time", "label_status", "min_cases", "rest", "top", "coverage", "sensitivity"),
+    *("as_of", "unknown_time", "label_status", "min_cases", "rest", "top", "coverage", "sensitivity", "target"),
     *("weighted", "folds", "seed"),
 )
 
@@ -91,6 +92,8 @@ def write_learned(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, A
     _write_json(folder / _CARD, {**diagnoser.card_, "provenance": came_from})
     (folder / "model").mkdir()
     diagnoser.model_.to_files(folder / "model")
+    if diagnoser.reading_ is not None:
+        write_reading(diagnoser.reading_, folder / "reading")
 
 
 def bundle_digest(folder: Path) -> str:
@@ -124,11 +127,14 @@ def load_bundle(folder: str | Path) -> Diagnoser:
         made.calibration_ = Calibrated(flag_at=flag_at, **calibration)
         made.encoder_ = FindingEncoder.from_json(_read_json(path / "encoder.json"))
         made.model_ = MODELS[learned["model"]].from_files(path / "model")
+        made.reading_ = read_reading(path / "reading", MODELS[learned["model"]])
         made.classes_ = np.array(learned["classes"], dtype=object)
         made.pooled_ = frozenset(learned["pooled"])
         made.vocabulary_ = Vocabulary.from_rows(words["findings"], words["diagnoses"])
         made.card_ = card
         made.training_ids_ = ()
+    except BundleError:
+        raise
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise BundleError(
             f"a saved model at {path}",

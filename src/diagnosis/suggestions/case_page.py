@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from diagnosis.explanation import Contrast, Evidence, Line, SuggestionEvidence, contrast
+from diagnosis.features import UsedRanges
 from diagnosis.pages import (
     CasePage,
     ContrastView,
@@ -73,7 +74,7 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
     return CasePage(
         model=ModelView(name=diagnoser.name, version=card["versions"]["diagnosis"], digest=diagnoser.fingerprint),
         suggestions=tuple(_suggestions(differential, evidence, words)),
-        recorded=tuple(_recorded(case)),
+        recorded=tuple(_recorded(case, diagnoser.encoder_.ranges_used(case))),
         heading=heading,
         age_days=_number(case.column("age_days")[0]),
         age_years=_number(case.column("age_years")[0]),
@@ -187,12 +188,13 @@ def _subject(key: str) -> tuple[str | None, str]:
     return (subject, code) if slash and subject in _SUBJECTS else (None, key)
 
 
-def _recorded(case: Records) -> Iterable[RecordedFinding]:
+def _recorded(case: Records, ranges: UsedRanges) -> Iterable[RecordedFinding]:
     """The row that counts of every finding of the case, with how often it was recorded before."""
     coded, words = case.coded, case.vocabulary
     rows = np.flatnonzero(coded.latest)
     table = case.arrow("findings").take(pa.array(rows)).to_pylist()
-    for row, values in zip(rows, table, strict=True):
+    for row, values in zip(rows.tolist(), table, strict=True):
+        source = ranges.source(row)
         code, subject = str(coded.codes[coded.code[row]]), values.get("subject")
         same = (coded.code == coded.code[row]) & (coded.subject == coded.subject[row])
         yield RecordedFinding(
@@ -205,8 +207,9 @@ def _recorded(case: Records) -> Iterable[RecordedFinding]:
             text=values.get("text"),
             interpretation=values.get("interpretation"),
             subject=_SUBJECTS.get(subject or ""),
-            ref_low=values.get("ref_low"),
-            ref_high=values.get("ref_high"),
+            ref_low=_number(ranges.low[row]),
+            ref_high=_number(ranges.high[row]),
+            ref_source=None if source == "record" else source,
             when=_moment(values.get("time")),
             known=_moment(values.get("known")),
             kind=words.kind(code),

@@ -6,33 +6,40 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from diagnosis.errors import InputError, nearest
+from diagnosis.errors import InputError
 from diagnosis.explanation import Evidence, explain_case
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.calibration import softmax
-from diagnosis.models.conformal import sets
 from diagnosis.models.protocol import Model
 from diagnosis.models.registry import make_model
 from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
-from diagnosis.suggestions.answers import answer
+from diagnosis.suggestions.answers import answer, batch_of
 from diagnosis.suggestions.by_hand import records_by_hand
 from diagnosis.suggestions.differential import Differential
 from diagnosis.suggestions.learned import Calibrated, describe, label, learn
+from diagnosis.suggestions.reference_reading import (
+    READINGS,
+    ReferenceReading,
+    asked_reading,
+    learn_reading,
+    soft_labels,
+)
 
 if TYPE_CHECKING:
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["Diagnoser", "Reading"]
+__all__ = ["READINGS", "Diagnoser", "Reading", "Target"]
 
-Reading = Literal["posterior"]
+Reading = Literal["posterior", "differential"]
+Target = Literal["posterior", "differential", "both"]
 
 
 class Diagnoser(ClassifierMixin, BaseEstimator):
@@ -60,6 +67,10 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         Share of cases whose diagnosis the prediction set is to hold.
     sensitivity : float
         Share of the cases of each must-not-miss diagnosis that its flag is to catch.
+    target : {"posterior", "differential", "both"}
+        Which readings are learned. The posterior (which diagnosis is it) always is: sets, flags, `predict_proba` and
+        `score` are its. The differential (what a doctor would keep on the list) is learned beside it from the
+        reference lists in ``cases.differential``; with ``"differential"`` it is also what `suggest` answers with.
     weighted : bool
         Whether to count cases by their `weight`: probabilities then speak of the prevalence the weights restore,
         instead of that of the file.
@@ -74,6 +85,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     encoder_, model_ : fitted encoder and model
     calibration_ : Calibrated
         Temperature, set threshold, flag thresholds.
+    reading_ : ReferenceReading or None
+        What was learned of reference lists.
     card_ : dict
         What the training cases were.
 
@@ -99,6 +112,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     card_: dict[str, Any]
     pooled_: frozenset[str]
     vocabulary_: Vocabulary
+    reading_: ReferenceReading | None
 
     def __init__(
         self,
@@ -113,6 +127,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         top: int = 5,
         coverage: float = 0.9,
         sensitivity: float = 0.95,
+        target: Target = "posterior",
         weighted: bool = False,
         folds: int = 5,
         seed: int = 0,
@@ -128,6 +143,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         self.top = top
         self.coverage = coverage
         self.sensitivity = sensitivity
+        self.target = target
         self.weighted = weighted
         self.folds = folds
         self.seed = seed
@@ -151,11 +167,16 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         """
         seen = self._as_known(_checked(records))
         truth = seen.labels(self.label_status) if y is None else np.asarray(y, dtype=object)
-        labelled = label(seen, truth, np.asarray(seen.groups if groups is None else groups), self.min_cases, self.rest)
+        groups = np.asarray(seen.groups if groups is None else groups, dtype=object)
+        if self.target not in get_args(Target):
+            raise InputError("a target: posterior, differential or both", f"found {self.target!r}", "use one of these")
+        lists = None if self.target == "posterior" else soft_labels(seen, min_cases=self.min_cases, rest=self.rest)
+        labelled = label(seen, truth, groups, self.min_cases, self.rest)
+        model = make_model(self.model, seed=self.seed, n_jobs=self.n_jobs)
         learned = learn(
             labelled,
             FindingEncoder() if self.encoder is None else clone(self.encoder),
-            make_model(self.model, seed=self.seed, n_jobs=self.n_jobs),
+            model,
             coverage=self.coverage,
             sensitivity=self.sensitivity,
             weight=labelled.records.weight if self.weighted else None,
@@ -163,6 +184,10 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
             seed=self.seed,
         )
         self.encoder_, self.model_, self.calibration_ = learned
+        self.reading_ = None
+        if lists is not None:
+            X, weight = self.encoder_.transform(seen), seen.weight if self.weighted else None
+            self.reading_ = learn_reading(lists, X, groups, model, weight=weight, folds=self.folds, seed=self.seed)
         self.classes_ = np.asarray(self.model_.classes_, dtype=object)
         self.vocabulary_ = labelled.records.vocabulary
         self.pooled_ = labelled.pooling.pooled
@@ -173,7 +198,15 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, records: Records) -> npt.NDArray[np.float64]:
         """Calibrated probabilities, shape (n_cases, n_diagnoses); rows sum to 1; columns as `classes_`."""
-        return self._proba(self._as_known(_checked(records)))
+        return self.probabilities(self._as_known(_checked(records)))
+
+    def predict_differential(self, records: Records) -> npt.NDArray[np.float64]:
+        """Probability of each diagnosis on a doctor's list, rows sum to 1; columns as ``codes("differential")``."""
+        return self.probabilities(self._as_known(_checked(records)), "differential")
+
+    def codes(self, reading: str = "posterior") -> npt.NDArray[np.object_]:
+        """The diagnoses of a reading, in the order of its probabilities; those of the posterior are `classes_`."""
+        return self._part(reading)[1]
 
     def predict(self, records: Records) -> npt.NDArray[np.object_]:
         """The most probable diagnosis of each case (`OTHER` included), shape (n_cases,)."""
@@ -185,9 +218,9 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         """Share of labelled cases whose diagnosis is the most probable one (a rare one: if that is `OTHER`)."""
         truth = self.truth(records, y)
         has = np.array([t is not None for t in truth])
-        weight = None if sample_weight is None else np.asarray(sample_weight)[has]
         if not has.any():
             raise InputError("cases with a diagnosis to score on", "none has one", "give y, or records with labels")
+        weight = None if sample_weight is None else np.asarray(sample_weight)[has]
         return float(np.average(self.predict(records)[has] == truth[has], weights=weight))
 
     def truth(self, records: Records, y: npt.ArrayLike | None = None) -> npt.NDArray[np.object_]:
@@ -200,34 +233,18 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def batch(self, records: Records) -> Batch:
         """Probabilities, sets, flags and abstentions of many cases at once, as arrays."""
-        seen = self._as_known(_checked(records))
-        proba = self._proba(seen)
-        n_train = np.array([self.card_["n_by_diagnosis"][str(c)] for c in self.classes_], dtype=np.int64)
-        return Batch(
-            case_ids=seen.case_ids,
-            diagnoses=self.classes_,
-            proba=proba,
-            in_set=sets(proba, self.calibration_.set_at),
-            flagged=proba >= self.calibration_.flag_at,
-            abstained=~self._understood(seen),
-            prior=n_train / n_train.sum(),
-            must_not_miss=np.array([c in self.vocabulary_.must_not_miss for c in self.classes_], dtype=bool),
-            coverage=self.coverage,
-            reading="posterior",
-            as_of=self.moment,
-            n_train=n_train,
-        )
+        return batch_of(self, self._as_known(_checked(records)))
 
     @overload
-    def suggest(self, records: Case, top: int | None = None, reading: Reading = "posterior") -> Differential: ...
+    def suggest(self, records: Case, top: int | None = None, reading: Reading | None = None) -> Differential: ...
 
     @overload
     def suggest(
-        self, records: Records | Sequence[Case], top: int | None = None, reading: Reading = "posterior"
+        self, records: Records | Sequence[Case], top: int | None = None, reading: Reading | None = None
     ) -> list[Differential]: ...
 
     def suggest(
-        self, records: Records | Case | Sequence[Case], top: int | None = None, reading: Reading = "posterior"
+        self, records: Records | Case | Sequence[Case], top: int | None = None, reading: Reading | None = None
     ) -> Differential | list[Differential]:
         """Answer cases with their differentials.
 
@@ -237,8 +254,10 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
             In a case by hand, findings may go by their names.
         top : int, optional
             How many suggestions to show.
-        reading : {"posterior"}
-            Which question the probabilities answer: which diagnosis is it.
+        reading : {"posterior", "differential"}, optional
+            Which question the probabilities answer: which diagnosis is it, or which ones a doctor would keep on the
+            list. The posterior when not given, or the differential where `target` is that. Sets, flags and abstention
+            are always those of the posterior.
 
         Returns
         -------
@@ -246,30 +265,24 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         """
         if isinstance(records, Case):
             return self.suggest([records], top, reading)[0]
-        if reading != "posterior":
-            raise InputError(
-                "a reading this model has learned: posterior",
-                f"asked for {reading!r}",
-                "ask for the posterior",
-                near=nearest(str(reading), ["posterior"]),
-            )
+        asked = reading or ("differential" if self.target == "differential" else "posterior")
         shown = self.top if top is None else top
         if shown < 1:
             raise InputError("at least one suggestion to show", f"top is {shown}", "ask for 1 or more")
-        self._check_fitted()
+        self._part(asked)
         given = records if isinstance(records, Records) else records_by_hand(records, self.vocabulary_)
         given = given.with_vocabulary(self.vocabulary_)
         seen = self._as_known(given)
         lengths = np.diff(given.coded.offsets) - np.diff(seen.coded.offsets)
-        return answer(self, seen, self.batch(given), self.encoder_.unknown(seen), lengths, shown)
+        listed = None if asked == "posterior" else self.probabilities(seen, asked)
+        return answer(self, seen, self.batch(given), self.encoder_.unknown(seen), lengths, shown, listed)
 
     def explain_indices(
         self, case: Records, shown: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64] | None, reading: str
     ) -> Evidence:
-        """Explain diagnoses, by their position in `classes_`, of one case that is as of its moment already."""
-        return explain_case(
-            case, self.encoder_, self.model_, self.calibration_.beta, shown, wanted=wanted, reading=reading
-        )
+        """Explain diagnoses, by their position in ``codes(reading)``, of one case as of its moment already."""
+        model, _, beta = self._part(reading)
+        return explain_case(case, self.encoder_, model, beta, shown, wanted=wanted, reading=reading)
 
     def save(self, folder: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write everything learned as a folder of plain files; `load_diagnoser` reads it.
@@ -309,16 +322,18 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     def _as_known(self, records: Records) -> Records:
         return records.as_of(self.as_of, unknown_time=self.unknown_time)
 
-    def _proba(self, seen: Records) -> npt.NDArray[np.float64]:
-        self._check_fitted()
-        X = self.encoder_.transform(seen)
-        return softmax(self.calibration_.beta * self.model_.scores(X))
+    def probabilities(self, seen: Records, reading: str = "posterior") -> npt.NDArray[np.float64]:
+        """Calibrated probabilities of a reading for cases that are as of their moment already."""
+        model, _, beta = self._part(reading)
+        return softmax(beta * model.scores(self.encoder_.transform(seen)))
 
-    def _understood(self, seen: Records) -> npt.NDArray[np.bool_]:
-        """Whether a case has at least one finding that reaches the model, in a state that training knows."""
-        lineage = self.encoder_.lineage_
-        findings = np.flatnonzero(~lineage.context[lineage.finding])
-        return np.asarray(self.encoder_.transform(seen)[:, findings].getnnz(axis=1)).ravel() > 0
+    def _part(self, reading: str) -> tuple[Model, npt.NDArray[np.object_], float]:
+        """Model, diagnoses and temperature of a reading."""
+        self._check_fitted()
+        if reading == "posterior":
+            return self.model_, self.classes_, self.calibration_.beta
+        found = asked_reading(reading, self.reading_)
+        return found.model, found.classes, found.beta
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "model_")

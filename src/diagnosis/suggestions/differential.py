@@ -187,7 +187,7 @@ class Differential:
         UnknownCodeError
             The model does not know one of them.
         """
-        classes = self.diagnoser.classes_
+        classes = self._codes
         listed = self._order()[: top or len(self.ranked)]
         if diagnoses is None:
             return self.diagnoser.explain_indices(self.records, np.asarray(listed), None, self.reading)
@@ -203,18 +203,22 @@ class Differential:
         a, b : str
             Codes or names.
         """
-        first, second = (str(self.diagnoser.classes_[self._index(d)]) for d in (a, b))
+        first, second = (str(self._codes[self._index(d)]) for d in (a, b))
         evidence = self.explain([first, second])
         return contrast(evidence[first], evidence[second], evidence.names)
 
+    @property
+    def _codes(self) -> npt.NDArray[np.object_]:
+        return self.diagnoser.codes(self.reading)
+
     def _order(self) -> list[int]:
         """Class indices, most probable first, `OTHER` left out (unless it is all there is)."""
-        classes = self.diagnoser.classes_
+        classes = self._codes
         order = sorted(range(len(classes)), key=lambda k: (-self.proba[k], str(classes[k])))
         return [k for k in order if classes[k] != OTHER] or order
 
     def _index(self, diagnosis: str) -> int:
-        classes = [str(c) for c in self.diagnoser.classes_]
+        classes = [str(c) for c in self._codes]
         if diagnosis not in classes:
             with suppress(UnknownCodeError):
                 diagnosis = self.records.vocabulary.resolve_diagnosis(diagnosis, known=classes)
@@ -223,7 +227,7 @@ class Differential:
             raise UnknownCodeError(
                 "asked about a diagnosis",
                 f"the model does not know {diagnosis!r}; it knows {len(classes)}",
-                "use one it knows (`diagnoser.classes_`)",
+                "use one it knows (`diagnoser.codes(reading)`)",
                 codes=[diagnosis],
                 near=nearest(diagnosis, [*classes, *names]),
             )

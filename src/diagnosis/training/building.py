@@ -30,6 +30,7 @@ def build_diagnoser(config: Config) -> Diagnoser:
         top=config.suggestion.top,
         coverage=config.suggestion.coverage,
         sensitivity=config.suggestion.must_not_miss.sensitivity,
+        target=config.target,
         seed=config.seed,
         n_jobs=config.n_jobs,
     )

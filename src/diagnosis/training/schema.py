@@ -242,8 +242,10 @@ class Config(_Section):
     """The model and its options."""
     knowledge: None = None
     """A table of knowledge; null: none."""
-    target: Literal["posterior"] = "posterior"
-    """What is learned: which diagnosis it is."""
+    target: Literal["posterior", "differential", "both"] = "posterior"
+    """What is learned: the `posterior`, which diagnosis it is; beside it, from the reference lists of the cases, the
+    `differential`, which ones a doctor would keep on the list (with `differential` that is also the reading suggestions
+    are given in unless asked otherwise; with `both` it is the posterior)."""
     calibration: Calibration = Calibration()
     """How scores become probabilities."""
     suggestion: SuggestionPlan = SuggestionPlan()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Range", "Ranges", "reference_range", "reference_ranges"]
+__all__ = ["Range", "Ranges", "reference_range", "reference_ranges", "reference_sources"]
 
 Floats = npt.NDArray[np.float64]
 Words = Sequence[str | None] | npt.NDArray[np.object_]
@@ -289,6 +289,12 @@ def _haemoglobin_shift(altitude_m: Floats) -> Floats:
     """What living at an altitude adds to haemoglobin, in whole g/L as WHO tabulates it."""
     shift = np.round(_PER_METRE * altitude_m + _PER_SQUARE_METRE * altitude_m**2)
     return np.where(altitude_m >= _ADJUSTED_FROM_M, shift, 0.0)
+
+
+@cache
+def reference_sources() -> tuple[str, ...]:
+    """Source of each line of the packaged table, as `Ranges.row` numbers them."""
+    return tuple(row.source for row in _table())
 
 
 def _factorised(words: Words) -> _Factors:

@@ -63,6 +63,14 @@ class Term:
         """The name in `lang`, else in English, else in any language, else the code."""
         return self.names.get(lang) or self.names.get("en") or next(iter(self.names.values()), self.code)
 
+    def filled(self, other: Term) -> Term:
+        """This term, with what it does not say taken from another of the same code."""
+        if self is other:
+            return self
+        names = {**self.names, **{lang: name for lang, name in other.names.items() if lang not in self.names}}
+        fields = {**other.fields, **self.fields}
+        return Term(self.code, names, self.synonyms or other.synonyms, self.parents or other.parents, fields)
+
     def to_row(self) -> dict[str, Any]:
         """The term as a row of its table."""
         row: dict[str, Any] = {"code": self.code, **self.fields}

@@ -174,10 +174,10 @@ class Vocabulary:
         return [t.to_row() for t in self.diagnoses.values()]
 
     def joined(self, other: Vocabulary) -> Vocabulary:
-        """Both vocabularies; where a code stands in both, this one's term."""
+        """Both vocabularies; where a code stands in both, this one's term, its gaps filled from the other's."""
         return Vocabulary(
-            {**other.findings, **self.findings},
-            {**other.diagnoses, **self.diagnoses},
+            {**other.findings, **_filled(self.findings, other.findings)},
+            {**other.diagnoses, **_filled(self.diagnoses, other.diagnoses)},
             {**other.retired, **self.retired},
             {**other.versions, **self.versions},
         )
@@ -197,3 +197,7 @@ class Vocabulary:
     def _of_diagnosis(self, code: str, name: str) -> Any:
         term = self.diagnoses.get(code)
         return term.fields.get(name) if term else None
+
+
+def _filled(terms: Mapping[str, Term], others: Mapping[str, Term]) -> dict[str, Term]:
+    return {code: term.filled(others[code]) if code in others else term for code, term in terms.items()}

@@ -188,7 +188,7 @@ def test_gzip_that_breaks_off_keeps_the_lines_before(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_read_no_further_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diagnosis.readers.fhir.files._HARMLESS", 1 << 20)
+    monkeypatch.setattr("diagnosis.readers.json_files._HARMLESS", 1 << 20)
     write(tmp_path / "all" / "a.ndjson", *GOOD)
     (tmp_path / "all" / "b.ndjson.gz").write_bytes(gzip.compress(b'{"x":"' + b"0" * (40 << 20)))
     assert "unfolds to more than 250 times its size; max_expansion allows more" in refusal(tmp_path / "all")

@@ -41,6 +41,8 @@ SEED = bundle(
     observation("o2", component=[{"code": {"text": "x"}, "valueBoolean": False}, {"code": {"text": "y"}}]),
     observation("o3", dataAbsentReason=concept(None, "asked-unknown"), interpretation=[concept(None, "POS")]),
     observation("o4", of="e2", valueCodeableConcept=concept(SNOMED, "373067005"), effectiveDateTime="2024-03-05"),
+    observation("o5", valueRatio={"numerator": {"value": 1}, "denominator": {"value": 160}}, contained=[patient("x")]),
+    observation("o6", valueRange={"low": {"value": 3, "code": "/[HPF]"}, "high": {"value": 5, "code": "/[HPF]"}}),
     {"resourceType": "AllergyIntolerance", "id": "a", "patient": PATIENT, "code": {"text": "nuts"}},
     {"resourceType": "FamilyMemberHistory", "id": "f", "patient": PATIENT, "status": "completed", "date": "2024-03-01",
      "condition": [{"code": {"text": "asthma"}}]},

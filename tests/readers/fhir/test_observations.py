@@ -22,6 +22,8 @@ from tests.readers.fhir.resources import (
     without,
 )
 
+from diagnosis.vocabulary import is_unit
+
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 COUGH = concept(SNOMED, "49727002", "Cough")
@@ -205,14 +207,75 @@ def test_a_narrative_and_an_unknown_kind_of_value_are_not_read_and_said(tmp_path
         tmp_path,
         *(patient(), encounter()),
         observation("1", valueString="word " * 40),
-        observation("2", valueRatio={"numerator": {"value": 1}, "denominator": {"value": 40}}),
+        observation("2", valueDateTime="2024-02-11"),
+        observation("3", valueSampledData={"dimensions": 1}),
+        observation("4", valueRatio={"numerator": {"value": 1}}),
+        observation("5", valueRange={"low": {"value": 1, "code": "mg"}, "high": {"value": 2, "code": "g"}}),
     )
     assert not rows(records)
     says = [p.says for p in records.report.warnings if p.kind == "value_not_read"]
     assert says == [
-        "1 values are not read: valueString of more than 120 characters",
-        "1 values are not read: valueRatio",
+        f"1 values are not read: {what}"
+        for what in (
+            *("valueString of more than 120 characters", "valueDateTime", "valueSampledData"),
+            *("valueRatio without numbers that fit together", "valueRange without numbers that fit together"),
+        )
     ]
+
+
+def _side(value: float, code: str | None = None, comparator: str | None = None) -> dict[str, object]:
+    named = (("value", value), ("code", code), ("comparator", comparator))
+    return {name: part for name, part in named if part is not None}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "value", "comparator", "unit"),
+    [
+        ((_side(1), _side(160)), 160.0, None, "{titer}"),
+        ((_side(1, comparator="<"), _side(10)), 10.0, "<", "{titer}"),
+        ((_side(1), _side(1280, comparator=">=")), 1280.0, ">=", "{titer}"),
+        ((_side(30, "mg"), _side(2, "mmol")), 15.0, None, "mg/mmol"),
+        ((_side(5, "mL"), _side(2, "h.m2")), 2.5, None, "mL/(h.m2)"),
+        ((_side(3, "g"), _side(4, "g")), 0.75, None, "1"),
+    ],
+)
+def test_a_ratio_is_a_titre_or_a_quotient(
+    tmp_path: Path, ratio: tuple[Any, Any], value: float, comparator: str | None, unit: str
+) -> None:
+    (row,) = findings(tmp_path, observation(valueRatio={"numerator": ratio[0], "denominator": ratio[1]}))
+    assert (row["status"], row["value"], row.get("comparator"), row["unit"]) == ("present", value, comparator, unit)
+    assert is_unit(unit)
+
+
+def test_a_range_is_what_was_written_and_no_middle_is_made_up(tmp_path: Path) -> None:
+    high = _side(5, "/[HPF]")
+    spans = ({"low": _side(3), "high": high}, {"low": _side(50, "/[HPF]")}, {"high": high}, {"low": high, "high": high})
+    found = findings(tmp_path, *(observation(str(i), valueRange=span) for i, span in enumerate(spans)))
+    assert [(r.get("value"), r.get("comparator"), r.get("text")) for r in found] == [
+        (None, None, "3-5 /[HPF]"),
+        (50.0, ">=", None),
+        (5.0, "<=", None),
+        (5.0, None, None),
+    ]
+
+
+def test_resources_inside_others_are_counted_and_a_prescribed_medication_is_read(tmp_path: Path) -> None:
+    inner = {"resourceType": "Medication", "id": "m", "code": concept(SNOMED, "27658006", "Amoxicillin")}
+    prescribed = {
+        "resourceType": "MedicationRequest",
+        "id": "r",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "encounter": {"reference": "Encounter/e1"},
+        "contained": [inner],
+        "medicationReference": {"reference": "#m"},
+    }
+    seen = temperature(contained=[{"resourceType": "Device", "id": "d"}])
+    records = read(tmp_path, patient(), encounter(), seen, prescribed)
+    assert rows(records, "actions")[0]["code"] == "SNOMED:27658006"
+    told = [p.says for p in records.report.notes if p.kind == "contained"]
+    assert told[0].endswith(": Device 1, Medication 1")
 
 
 def test_an_assertion_names_the_finding_in_its_value(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_broken_lines_are_set_aside(tmp_path: Path) -> None:
     assert records.report.counts["cases"].set_aside == 4
     long = read_phenopackets(tmp_path / "in.ndjson", on_error="quarantine", max_packet_bytes=600)
     assert len(long) == 0
-    assert any("longer than 600 bytes" in p.says for p in long.report.errors)
+    assert any("longer than 600 bytes; max_packet_bytes allows more" in p.says for p in long.report.errors)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -169,7 +169,7 @@ def test_nothing_to_read_is_refused(tmp_path: Path, what: str) -> None:
         place.write_text("id: a")
     elif what == "empty folder":
         place.mkdir()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"^phenopackets"):
         read_phenopackets(place)
 
 

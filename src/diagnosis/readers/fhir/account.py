@@ -107,6 +107,7 @@ class Register:
         self.rank = array("b")
         self.kind = array("b")
         self.fate = array("b")
+        self._adds = (self.key.append, self.updated.append, self.kind.append)
         #: Types that are not read, and how many of each.
         self.other: Counter[str] = Counter()
         # Where runs of resources that follow each other one by one begin: number, file, line, entry.
@@ -122,11 +123,23 @@ class Register:
 
     def add(self, kind: int, key: int, updated: int) -> None:
         """Enter a resource; its number is how many there were before."""
-        self.key.append(key)
-        self.updated.append(updated)
-        self.kind.append(kind)
-        self.rank.append(0)
-        self.fate.append(0)
+        add_key, add_updated, add_kind = self._adds
+        add_key(key)
+        add_updated(updated)
+        add_kind(kind)
+
+    def mark(self, number: int, fate: Fate, rank: int) -> None:
+        """Give a resource another fate than `Fate.USED`, or a rank among the versions of its id."""
+        self.even()
+        self.fate[number] = fate
+        self.rank[number] = rank
+
+    def even(self) -> None:
+        """Give every resource without a fate and a rank those of most: used, and no correction."""
+        missing = bytes(len(self.key) - len(self.fate))
+        if missing:
+            self.fate.frombytes(missing)
+            self.rank.frombytes(missing)
 
     def place(self, number: int) -> Place:
         """Where a resource stands."""
@@ -139,6 +152,7 @@ class Register:
 
     def arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
         """The ids' numbers, and the fates to read and write."""
+        self.even()
         return np.asarray(self.key), np.asarray(self.fate)
 
     def settle_versions(self) -> None:

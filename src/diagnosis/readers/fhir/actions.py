@@ -10,11 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
-from diagnosis.readers.fhir.references import References
-from diagnosis.readers.fhir.rows import Rows
+from diagnosis.readers.fhir.row_reader import Links, RowReader
 from diagnosis.readers.fhir.terms import Terms, word_of
-from diagnosis.readers.fhir.times import Clock, Interval
-from diagnosis.readers.fhir.versions import refuse_other_versions
+from diagnosis.readers.fhir.times import Interval
 
 __all__ = ["ACTION_LAYOUT", "Actions"]
 
@@ -40,15 +38,12 @@ ACTION_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
 _KINDS = {"MedicationRequest": "medication", "Procedure": "procedure", "ServiceRequest": "order"}
 
 
-class Actions:
+class Actions(RowReader):
     """Reads orders, prescriptions and procedures into `rows`."""
 
-    def __init__(self, terms: Terms, clock: Clock, patients: References, encounters: References) -> None:
-        self.rows = Rows(ACTION_LAYOUT)
+    def __init__(self, terms: Terms, links: Links) -> None:
+        super().__init__(ACTION_LAYOUT, links)
         self._terms = terms
-        self._clock = clock
-        self._patients = patients
-        self._encounters = encounters
 
     def take(self, resource: Mapping[str, Any], number: int, _: int, ident: str) -> tuple[Fate, int]:
         """Read one; its fate.
@@ -59,7 +54,6 @@ class Actions:
             It is not built as R4 says.
         """
         kind = resource["resourceType"]
-        refuse_other_versions(kind, resource)
         status = resource["status"]
         if not isinstance(status, str):
             raise TypeError("a status is text")
@@ -67,8 +61,8 @@ class Actions:
             return Fate.IN_ERROR, 1
         if status in ("not-done", "cancelled") or resource.get("doNotPerform") is True:
             return Fate.CANCELLED, 0
-        concept = resource.get("medicationCodeableConcept") if kind == "MedicationRequest" else resource.get("code")
-        if concept is None:  # a reference to a Medication, which is not read
+        concept = _medication(resource) if kind == "MedicationRequest" else resource.get("code")
+        if concept is None:  # a reference to a Medication elsewhere, which is not read
             return Fate.NO_VALUE, 0
         when = self._when(kind, resource)
         first, last = when or (None, None)
@@ -87,11 +81,20 @@ class Actions:
 
     def _when(self, kind: str, resource: Mapping[str, Any]) -> Interval | None:
         if kind != "Procedure":
-            return self._clock(resource.get("authoredOn"))
+            return self._time(resource.get("authoredOn"))
         text = resource.get("performedDateTime")
         if text is None:
             text = (resource.get("performedPeriod") or {}).get("start")
-        return self._clock(text)
+        return self._time(text)
+
+
+def _medication(request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is prescribed: stated, or in the Medication that the request contains."""
+    concept: Mapping[str, Any] | None = request.get("medicationCodeableConcept")
+    if concept is not None or "contained" not in request:
+        return concept
+    named = request.get("medicationReference", {}).get("reference")
+    return next((one.get("code") for one in request["contained"] if named == f"#{one.get('id')}"), None)
 
 
 def _dose(instructions: Any) -> tuple[float | None, str | None, str | None]:

@@ -9,11 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
-from diagnosis.readers.fhir.references import References
-from diagnosis.readers.fhir.rows import Rows
+from diagnosis.readers.fhir.row_reader import Links, RowReader
 from diagnosis.readers.fhir.terms import Terms
-from diagnosis.readers.fhir.times import Clock, Interval
-from diagnosis.readers.fhir.versions import OtherVersionError, refuse_other_versions
+from diagnosis.readers.fhir.times import Interval
+from diagnosis.readers.fhir.versions import OtherVersionError
 
 __all__ = ["CONDITION_LAYOUT", "HISTORY_LAYOUT", "Conditions", "History"]
 
@@ -60,7 +59,7 @@ _YEARS = {"a": 1.0, "mo": 1 / 12, "wk": 7 / 365.25, "d": 1 / 365.25}
 _ALLERGY_STATUS = {"confirmed": "present", "unconfirmed": "uncertain", "presumed": "uncertain", "refuted": "absent"}
 
 
-class Conditions:
+class Conditions(RowReader):
     """Reads Conditions into `rows`; whether one is a disease or a finding is told later, by its code.
 
     Attributes
@@ -69,13 +68,10 @@ class Conditions:
         Conditions without a verification status; they are taken as confirmed.
     """
 
-    def __init__(self, terms: Terms, clock: Clock, patients: References, encounters: References) -> None:
-        self.rows = Rows(CONDITION_LAYOUT)
-        self.unverified = 0
+    def __init__(self, terms: Terms, links: Links) -> None:
+        super().__init__(CONDITION_LAYOUT, links)
         self._terms = terms
-        self._clock = clock
-        self._patients = patients
-        self._encounters = encounters
+        self.unverified = 0
 
     def take(self, resource: Mapping[str, Any], number: int, key: int, _: str) -> tuple[Fate, int]:
         """Read one; its fate, and 1 for one that takes back what was said before.
@@ -85,7 +81,6 @@ class Conditions:
         AttributeError, KeyError, TypeError, ValueError
             It is not built as R4 says.
         """
-        refuse_other_versions("Condition", resource)
         verified = resource.get("verificationStatus")
         if isinstance(verified, str) or isinstance(resource.get("clinicalStatus"), str):
             raise OtherVersionError(Fate.STU3)
@@ -94,7 +89,7 @@ class Conditions:
             return Fate.IN_ERROR, 1
         self.unverified += verification is None
         onset = self._onset(resource)
-        recorded = self._clock(resource.get("recordedDate"))
+        recorded = self._time(resource.get("recordedDate"))
         first, last = recorded or onset or (None, None)
         self.rows.add(
             (
@@ -110,22 +105,18 @@ class Conditions:
         text = resource.get("onsetDateTime")
         if text is None:
             text = (resource.get("onsetPeriod") or {}).get("start")
-        return self._clock(text)
+        return self._time(text)
 
 
-class History:
+class History(RowReader):
     """Reads AllergyIntolerance and FamilyMemberHistory into `rows`."""
 
-    def __init__(self, terms: Terms, clock: Clock, patients: References, encounters: References) -> None:
-        self.rows = Rows(HISTORY_LAYOUT)
+    def __init__(self, terms: Terms, links: Links) -> None:
+        super().__init__(HISTORY_LAYOUT, links)
         self._terms = terms
-        self._clock = clock
-        self._patients = patients
-        self._encounters = encounters
 
     def take_allergy(self, resource: Mapping[str, Any], number: int, _: int, __: str) -> tuple[Fate, int]:
         """Read an AllergyIntolerance; its fate."""
-        refuse_other_versions("AllergyIntolerance", resource)
         verified = resource.get("verificationStatus")
         if isinstance(verified, str):
             raise OtherVersionError(Fate.STU3)
@@ -136,17 +127,16 @@ class History:
             return Fate.NO_VALUE, 0
         code = self._terms.code(resource["code"])
         self._terms.describe(code, kind="history", phase="history")
-        when = self._clock(resource.get("recordedDate"))
+        when = self._time(resource.get("recordedDate"))
         status = _ALLERGY_STATUS[verification] if verification else "present"
         self._add(number, resource, when, code, status, "patient")
         return Fate.USED, 0
 
     def take_family(self, resource: Mapping[str, Any], number: int, _: int, __: str) -> tuple[Fate, int]:
         """Read a FamilyMemberHistory; its fate."""
-        refuse_other_versions("FamilyMemberHistory", resource)
         if resource["status"] == "entered-in-error":
             return Fate.IN_ERROR, 1
-        when = self._clock(resource.get("date"))
+        when = self._time(resource.get("date"))
         codes = {self._terms.code(one["code"]) for one in resource.get("condition") or ()}
         for code in sorted(codes):
             self._terms.describe(code, kind="family_history", phase="history")

@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
-from diagnosis.readers.fhir.references import NOBODY, References, named
+from diagnosis.readers.fhir.references import NOBODY, named
+from diagnosis.readers.fhir.row_reader import Links, RowReader
 from diagnosis.readers.fhir.rows import Rows
 from diagnosis.readers.fhir.terms import word_of
-from diagnosis.readers.fhir.times import Clock, day_of
-from diagnosis.readers.fhir.versions import OtherVersionError, refuse_other_versions
+from diagnosis.readers.fhir.times import day_of
+from diagnosis.readers.fhir.versions import OtherVersionError
 
 __all__ = ["DIAGNOSIS_LAYOUT", "ENCOUNTER_LAYOUT", "PATIENT_LAYOUT", "Encounters", "Patients"]
 
@@ -81,7 +82,6 @@ class Patients:
         AttributeError, KeyError, TypeError, ValueError
             It is not built as R4 says.
         """
-        refuse_other_versions("Patient", resource)
         sex = resource.get("gender")
         if sex not in (None, *_SEXES):
             raise ValueError("a gender that R4 does not have")
@@ -93,15 +93,13 @@ class Patients:
         return Fate.USED, 0
 
 
-class Encounters:
+class Encounters(RowReader):
     """Reads Encounters into `rows`, and their diagnoses into `diagnoses`."""
 
-    def __init__(self, clock: Clock, patients: References, conditions: References) -> None:
-        self.rows = Rows(ENCOUNTER_LAYOUT)
+    def __init__(self, links: Links) -> None:
+        super().__init__(ENCOUNTER_LAYOUT, links)
         self.diagnoses = Rows(DIAGNOSIS_LAYOUT)
-        self._clock = clock
-        self._patients = patients
-        self._conditions = conditions
+        self._conditions = links.conditions
 
     def take(self, resource: Mapping[str, Any], number: int, key: int, ident: str) -> tuple[Fate, int]:
         """Read one; its fate.
@@ -111,7 +109,6 @@ class Encounters:
         AttributeError, KeyError, TypeError, ValueError
             It is not built as R4 says.
         """
-        refuse_other_versions("Encounter", resource)
         kind = resource.get("class")
         if isinstance(kind, list):
             raise OtherVersionError(Fate.R5)
@@ -123,7 +120,7 @@ class Encounters:
             self.rows.add((number, key, ident, NOBODY, *(None,) * 9))
             return left_out, int(left_out is Fate.IN_ERROR)
         period = resource.get("period") or {}
-        start, end = self._clock(period.get("start")), self._clock(period.get("end"))
+        start, end = self._time(period.get("start")), self._time(period.get("end"))
         days = (start and day_of(period.get("start"))) or (None, None)
         stay = resource.get("hospitalization") or {}
         row = (

@@ -10,15 +10,22 @@ from diagnosis.readers.fhir.account import FATES, KINDS, Fate, Place, Register
 from diagnosis.readers.fhir.actions import Actions
 from diagnosis.readers.fhir.conditions import Conditions, History
 from diagnosis.readers.fhir.encounters import Encounters, Patients
-from diagnosis.readers.fhir.files import Source
 from diagnosis.readers.fhir.observations import Observations
 from diagnosis.readers.fhir.references import NOBODY, References, key_of, named
 from diagnosis.readers.fhir.resource_types import OTHER_TYPES
+from diagnosis.readers.fhir.row_reader import Links
 from diagnosis.readers.fhir.rows import BATCH
 from diagnosis.readers.fhir.set_aside import SetAside
 from diagnosis.readers.fhir.terms import Terms
 from diagnosis.readers.fhir.times import Clock
-from diagnosis.readers.fhir.versions import OtherVersionError, refuse_other_statements
+from diagnosis.readers.fhir.versions import (
+    FOREIGN,
+    OtherVersionError,
+    refuse,
+    refuse_other_profiles,
+    refuse_other_statements,
+)
+from diagnosis.readers.json_files import Source
 
 __all__ = ["Intake"]
 
@@ -50,6 +57,8 @@ class Intake:
         What is no resource at all, by reason: the first places.
     n_refused : Counter
         And how many of each.
+    contained : Counter
+        Resources that stand inside others, by type.
     """
 
     def __init__(self, zone: str | None, aside: SetAside) -> None:
@@ -61,17 +70,18 @@ class Intake:
         self.bundles = 0
         self.refused: dict[str, list[Place]] = {}
         self.n_refused: Counter[str] = Counter()
+        self.contained: Counter[str] = Counter()
         self.finding_terms, self.diagnosis_terms = Terms.of_findings(), Terms.of_diagnoses()
         self._action_terms = Terms.of_findings()
         persons, stays = References("Patient"), References("Encounter")
         self.references = (persons, stays, References("Condition"))
-        common = (self.clock, persons, stays)
+        links = Links(self.clock, persons, stays, self.references[2])
         self.patients = Patients()
-        self.encounters = Encounters(self.clock, persons, self.references[2])
-        self.conditions = Conditions(self.diagnosis_terms, *common)
-        self.observations = Observations(self.finding_terms, *common)
-        self.history = History(self.finding_terms, *common)
-        self.actions = Actions(self._action_terms, *common)
+        self.encounters = Encounters(links)
+        self.conditions = Conditions(self.diagnosis_terms, links)
+        self.observations = Observations(self.finding_terms, links)
+        self.history = History(self.finding_terms, links)
+        self.actions = Actions(self._action_terms, links)
         self._readers = self._by_kind()
         self._source: Source | None = None
         self._line = 0
@@ -98,21 +108,22 @@ class Intake:
             assert self._source is not None
             register.begin(self._source.number, self._line, self._entry)
             self._gap = False
-        at, read = place
+        at, foreign, read = place
         number = len(register)
         try:
             key, ident, updated = self._identity(kind, value, full_url, number)
             register.add(at, key, updated)
+            if not value.keys().isdisjoint(foreign):  # in this order: it asks for the few, not for all
+                refuse(kind, value)
             fate, rank = read(value, number, key, ident)
         except OtherVersionError as other:
             fate, rank = other.fate, 0
         except _STRUCTURE:
             fate, rank = Fate.MALFORMED, 0
+        if rank or fate is not _USED:
             if len(register) == number:
                 register.add(at, NOBODY, 0)
-        if rank or fate is not _USED:
-            register.fate[number] = fate
-            register.rank[number] = rank
+            register.mark(number, fate, rank)
             if fate.is_error:
                 self._write(kind, self.place, FATES[fate], value)
         if not number % _CHECKED:
@@ -134,6 +145,7 @@ class Intake:
 
     def cut_off(self, start: int) -> None:
         """Take back what a bundle that breaks off has brought since resource `start`."""
+        self.register.even()
         for number in range(start, len(self.register)):
             if not Fate(self.register.fate[number]).is_error:
                 self.register.fate[number] = Fate.CUT_OFF
@@ -166,11 +178,22 @@ class Intake:
                 self.aliases[key_of(kind, other)] = key_of(kind, ident)
         if ident:
             key = key_of(kind, ident)
+        else:
+            ident = f"{kind}-{number + 1}"
+        if "contained" in value:
+            self._count_contained(value["contained"])
         meta = value.get("meta")
-        if meta and "lastUpdated" in meta:
-            updated = self.clock(meta["lastUpdated"])
-            return key, ident or f"{kind}-{number + 1}", updated[0] if updated else 0
-        return key, ident or f"{kind}-{number + 1}", 0
+        if meta is None:
+            return key, ident, 0
+        if "profile" in meta:
+            refuse_other_profiles(meta["profile"])
+        updated = self.clock.time(meta.get("lastUpdated"))
+        return key, ident, updated[0] if updated else 0
+
+    def _count_contained(self, inner: Any) -> None:
+        for one in inner:
+            kind = one["resourceType"]
+            self.contained[kind if kind in OTHER_TYPES or kind in KINDS else "of an unknown type"] += 1
 
     def _no_resource(self, value: Any) -> None:
         if type(value) is dict and "transactionTime" in value and "output" in value:
@@ -202,7 +225,7 @@ class Intake:
         else:
             self.take(entry)
 
-    def _by_kind(self) -> dict[str, tuple[int, _Reader]]:
+    def _by_kind(self) -> dict[str, tuple[int, frozenset[str], _Reader]]:
         readers: dict[str, _Reader] = {
             "Patient": self.patients.take,
             "Encounter": self.encounters.take,
@@ -214,7 +237,7 @@ class Intake:
             "Organization": self._organization,
             "CapabilityStatement": self._statement,
         }
-        return {kind: (KINDS.index(kind), read) for kind, read in readers.items()}
+        return {kind: (KINDS.index(kind), FOREIGN.get(kind, frozenset()), read) for kind, read in readers.items()}
 
     def _organization(self, resource: Mapping[str, Any], number: int, _: int, ident: str) -> tuple[Fate, int]:
         name = resource.get("name")

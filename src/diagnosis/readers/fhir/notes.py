@@ -50,6 +50,10 @@ def _oddities(read: Intake, made: Made, ignored: int) -> Iterator[Problem]:
     yield from _one(
         "warning", "unresolvable", "references", lost, "distinct references are contained or a search: not followed"
     )
+    contained = read.contained.total()
+    listed = ", ".join(f"{kind} {n:,}" for kind, n in read.contained.most_common())
+    says = f"resources stand inside others; of them only a prescription's Medication is read: {listed}"
+    yield from _one("note", "contained", "others", contained, says)
     yield from _one("note", "bundles", "files", read.bundles, "bundles were opened")
     yield from _one("note", "ignored", "files", ignored, "files that end in neither .json nor .ndjson were not read")
 

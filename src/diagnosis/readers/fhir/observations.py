@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -12,11 +11,9 @@ import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
 from diagnosis.readers.fhir.answers import answer_of, interpretation_of, missing_of
-from diagnosis.readers.fhir.references import References
-from diagnosis.readers.fhir.rows import Rows
+from diagnosis.readers.fhir.quantities import number, quantity_of, range_of, ratio_of, unit_of
+from diagnosis.readers.fhir.row_reader import Links, RowReader
 from diagnosis.readers.fhir.terms import Terms, word_of
-from diagnosis.readers.fhir.times import Clock
-from diagnosis.readers.fhir.versions import refuse_other_versions
 
 __all__ = ["FINDING_LAYOUT", "LONGEST_TEXT", "Observations"]
 
@@ -69,8 +66,6 @@ _CATEGORIES = {
     "survey": ("history", None),
 }
 _NEITHER: tuple[str | None, str | None] = (None, None)
-_UCUM = "http://unitsofmeasure.org"
-_COMPARATORS = ("<", "<=", ">=", ">")
 
 #: status, value, comparator, unit, text, interpretation
 Reading = tuple[str, float | None, str | None, str | None, str | None, str | None]
@@ -78,7 +73,7 @@ _NO_RANGE: tuple[float | None, float | None] = (None, None)
 _USED = Fate.USED  # a member of an enumeration is slow to look up
 
 
-class Observations:
+class Observations(RowReader):
     """Reads Observations into `rows`.
 
     Attributes
@@ -89,14 +84,11 @@ class Observations:
         Values that were not read, by their FHIR name.
     """
 
-    def __init__(self, terms: Terms, clock: Clock, patients: References, encounters: References) -> None:
-        self.rows = Rows(FINDING_LAYOUT)
+    def __init__(self, terms: Terms, links: Links) -> None:
+        super().__init__(FINDING_LAYOUT, links)
+        self._terms = terms
         self.not_read: Counter[str] = Counter()
         self._described: set[tuple[str, str | None]] = set()
-        self._terms = terms
-        self._clock = clock
-        self._patients = patients
-        self._encounters = encounters
 
     def take(self, resource: Mapping[str, Any], number: int, _: int, __: str) -> tuple[Fate, int]:
         """Read one; returns its fate, and 1 when it corrects what was said before.
@@ -106,7 +98,6 @@ class Observations:
         AttributeError, KeyError, TypeError, ValueError
             It is not built as R4 says.
         """
-        refuse_other_versions("Observation", resource)
         get = resource.get
         status = resource["status"]
         correction = 0
@@ -152,12 +143,9 @@ class Observations:
     def _read(self, one: Mapping[str, Any], said: str | None) -> Reading | Fate:
         quantity = one.get("valueQuantity")
         if quantity is not None:
-            value = quantity.get("value")
-            if value is not None:
-                comparator = quantity.get("comparator")
-                if comparator is not None and comparator not in _COMPARATORS:
-                    raise ValueError("a comparator that R4 does not have")
-                return ("present", _number(value), comparator, _unit(quantity), None, said)
+            measured = quantity_of(quantity)
+            if measured is not None:
+                return ("present", *measured, said)
         if "valueCodeableConcept" in one:
             return _concept(one["valueCodeableConcept"], said)
         if "valueBoolean" in one:
@@ -166,9 +154,16 @@ class Observations:
                 raise TypeError("valueBoolean is true or false")
             return ("present" if yes else "absent", None, None, None, None, said)
         if "valueInteger" in one:
-            return ("present", _number(one["valueInteger"]), None, None, None, said)
+            return ("present", number(one["valueInteger"]), None, None, None, said)
         if "valueString" in one:
             return self._string(one["valueString"], said)
+        for name, read in _SPANS:
+            if name in one:
+                measured = read(one[name])
+                if measured is not None:
+                    return ("present", *measured, said)
+                self.not_read[f"{name} without numbers that fit together"] += 1
+                return Fate.OTHER_VALUE
         return self._without_value(one, said)
 
     def _string(self, text: Any, said: str | None) -> Reading | Fate:
@@ -195,7 +190,7 @@ class Observations:
 
     def _when(self, resource: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
         """When it was observed (first and last moment that may be meant), and when it was known."""
-        clock = self._clock
+        clock = self._time
         issued = clock(resource.get("issued"))
         known = issued[1] if issued else None
         text = resource.get("effectiveDateTime")
@@ -212,27 +207,8 @@ class Observations:
         return (seen[0], seen[1], known) if seen else (None, None, known)
 
 
-_OTHER_VALUES = ("valueRange", "valueRatio", "valueSampledData", "valueTime", "valueDateTime", "valuePeriod")
-
-
-def _number(value: Any) -> float:
-    if type(value) is float:
-        if not isfinite(value):
-            raise ValueError("a number too large to hold")
-        return value
-    if type(value) is int:
-        return float(value)
-    raise TypeError("a number")
-
-
-def _unit(quantity: Mapping[str, Any]) -> str | None:
-    """The unit's code in UCUM, else its text."""
-    unit = quantity.get("code")
-    if not unit or quantity.get("system", _UCUM) != _UCUM:
-        unit = quantity.get("unit") or unit
-    if unit is not None and type(unit) is not str:
-        raise TypeError("a unit is text")
-    return unit.strip() or None if unit else None
+_SPANS = (("valueRange", range_of), ("valueRatio", ratio_of))
+_OTHER_VALUES = ("valueSampledData", "valueTime", "valueDateTime", "valuePeriod")
 
 
 def _concept(concept: Mapping[str, Any], said: str | None) -> Reading | Fate:
@@ -271,12 +247,12 @@ def _range(ranges: Any, one: Mapping[str, Any]) -> tuple[float | None, float | N
     quantity = one.get("valueQuantity")
     if len(normal) != 1 or quantity is None:
         return None, None
-    unit = _unit(quantity)
+    unit = unit_of(quantity)
     ends = []
     for name in ("low", "high"):
         end = normal[0].get(name)
-        fits = end is not None and end.get("value") is not None and _unit(end) in (unit, None)
-        ends.append(_number(end["value"]) if fits else None)
+        fits = end is not None and end.get("value") is not None and unit_of(end) in (unit, None)
+        ends.append(number(end["value"]) if fits else None)
     return ends[0], ends[1]
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from diagnosis.errors import InputError, nearest
 from diagnosis.readers.fhir.account import FATES, KINDS, Fate, problems_of, shown
 from diagnosis.readers.fhir.cases import CaseKind
-from diagnosis.readers.fhir.files import MAX_EXPANSION, BadFileError, Source, opened, sources
 from diagnosis.readers.fhir.intake import Intake
-from diagnosis.readers.fhir.json_values import MAX_BYTES, BadValueError, Decoder, End, Entry, Values, lines
 from diagnosis.readers.fhir.labels import Several
 from diagnosis.readers.fhir.notes import notes_of
 from diagnosis.readers.fhir.resource_types import OTHER_TYPES
 from diagnosis.readers.fhir.set_aside import SetAside
 from diagnosis.readers.fhir.tables import make_tables
+from diagnosis.readers.json_files import MAX_EXPANSION, BadFileError, Source, opened, sources
+from diagnosis.readers.json_values import MAX_BYTES, BadValueError, Decoder, End, Entry, Values, lines
 from diagnosis.records import Problem, Records
 from diagnosis.records.info import checked_info
 from diagnosis.records.loading import OnError
@@ -87,7 +87,7 @@ def read_fhir(
         raise InputError("limits of 1 or more", "found a smaller one", "leave them out, or give larger ones")
     info = checked_info({"source": "FHIR R4"} | ({"timezone": timezone} if timezone else {}))
     decoder = Decoder(encoding)
-    files, ignored = sources(path)
+    files, ignored = sources(path, "FHIR")
     with SetAside(on_error == "quarantine" and quarantine is not None) as aside:
         intake = Intake(timezone, aside)
         with _no_collector():
@@ -132,12 +132,10 @@ def _read_line(line: bytes | None, intake: Intake, decoder: Decoder, most: int) 
         if name is not None:
             intake.skip(name)
             return
-    text = None
     try:
-        text = decoder.text(line)
-        value = decoder.value(text)
+        value = decoder.value(line)
     except BadValueError as error:
-        intake.refuse(f"a line {error}", (text or line.decode("utf-8", "backslashreplace")).rstrip("\r\n"))
+        intake.refuse(f"a line {error}", line.decode(decoder.encoding, "backslashreplace").rstrip("\r\n"))
         return
     intake.take(value)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["NOBODY", "References", "key_of"]
@@ -37,23 +38,14 @@ class References:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.unresolvable = 0
-        self._seen: dict[str, int] = {}
+        self._key: Callable[[str], int] = lru_cache(_KEPT)(self._read)
 
     def __call__(self, reference: Mapping[str, Any] | None) -> int:
         """The number of the resource that is meant; `NOBODY` for none, for another type, for one that has no name."""
         if reference is None:
             return NOBODY
         text = reference.get("reference")
-        if text is None:
-            return NOBODY
-        try:
-            return self._seen[text]
-        except KeyError:
-            pass
-        if len(self._seen) >= _KEPT:
-            self._seen.clear()
-        self._seen[text] = made = self._read(text)
-        return made
+        return NOBODY if text is None else self._key(text)
 
     def _read(self, text: str) -> int:
         ident = named(text, self.kind)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from diagnosis.readers.fhir.account import Place
-from diagnosis.readers.fhir.files import Source
+from diagnosis.readers.json_files import Source
 
 __all__ = ["SetAside"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 __all__ = ["DAY", "Clock", "Interval", "day_of"]
@@ -38,31 +40,16 @@ class Clock:
 
     def __init__(self, zone: str | None = None) -> None:
         self._zone: tzinfo = ZoneInfo(zone) if zone else UTC
-        self._seen: dict[str, Interval | None] = {}
+        #: The interval a text means; None for no text, for one that is no time, and for a year or a month alone.
+        #: Anything but a text is a TypeError.
+        self.time: Callable[[str | None], Interval | None] = lru_cache(_KEPT)(self._read)
         self.zoneless = 0
         self.partial = 0
         self.unreadable = 0
 
-    def __call__(self, text: str | None) -> Interval | None:
-        """The interval a text means; None for no text, for one that is no time, and for a year or a month alone.
-
-        Raises
-        ------
-        TypeError
-            It is no text.
-        """
+    def _read(self, text: str | None) -> Interval | None:
         if text is None:
             return None
-        try:
-            return self._seen[text]
-        except KeyError:
-            pass
-        if len(self._seen) >= _KEPT:
-            self._seen.clear()
-        self._seen[text] = made = self._read(text)
-        return made
-
-    def _read(self, text: str) -> Interval | None:
         full = _FULL.match(text)
         try:
             if full:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from diagnosis.readers.fhir.account import Fate
 
-__all__ = ["OtherVersionError", "refuse_other_statements", "refuse_other_versions"]
+__all__ = ["FOREIGN", "OtherVersionError", "refuse", "refuse_other_profiles", "refuse_other_statements"]
 
 _PROFILE = re.compile(r"hl7\.org/fhir/(\d)\.\d/")
 # Elements by which a version gives itself away. https://hl7.org/fhir/R4/diff.html, https://hl7.org/fhir/R5/diff.html
@@ -34,7 +35,10 @@ _R5: Mapping[str, Set[str]] = {
     "AllergyIntolerance": {"participant"},
     "FamilyMemberHistory": {"participant"},
 }
-_FOREIGN = {kind: frozenset({*names, *_R5.get(kind, ())}) for kind, names in _STU3.items()}
+#: By type, the elements that R4 does not have and another version does.
+FOREIGN: Mapping[str, frozenset[str]] = MappingProxyType(
+    {kind: frozenset({*names, *_R5.get(kind, ())}) for kind, names in _STU3.items()}
+)
 
 
 class OtherVersionError(Exception):
@@ -45,19 +49,27 @@ class OtherVersionError(Exception):
         self.fate = fate
 
 
-def refuse_other_versions(kind: str, resource: Mapping[str, Any]) -> None:
-    """Refuse a resource that is plainly not R4.
+def refuse(kind: str, resource: Mapping[str, Any]) -> NoReturn:
+    """Refuse a resource with an element of `FOREIGN`.
 
     Raises
     ------
     OtherVersionError
     """
-    if not resource.keys().isdisjoint(_FOREIGN[kind]):  # in this order: it asks for the few, not for all
-        raise OtherVersionError(Fate.STU3 if not _STU3[kind].isdisjoint(resource) else Fate.R5)
-    meta = resource.get("meta")
-    if meta is not None and "profile" in meta:
-        for profile in meta["profile"]:
-            _refuse_profile(profile)
+    raise OtherVersionError(Fate.STU3 if not _STU3[kind].isdisjoint(resource) else Fate.R5)
+
+
+def refuse_other_profiles(profiles: Any) -> None:
+    """Refuse a resource whose `meta.profile` names another version.
+
+    Raises
+    ------
+    OtherVersionError
+    """
+    for profile in profiles:
+        version = _version(profile)
+        if version != "4":
+            raise OtherVersionError(Fate.R5 if version >= "5" else Fate.STU3)
 
 
 def refuse_other_statements(resource: Mapping[str, Any]) -> None:
@@ -76,9 +88,3 @@ def refuse_other_statements(resource: Mapping[str, Any]) -> None:
 def _version(profile: str) -> str:
     found = _PROFILE.search(profile)
     return found[1] if found else "4"
-
-
-def _refuse_profile(profile: str) -> None:
-    version = _version(profile)
-    if version != "4":
-        raise OtherVersionError(Fate.R5 if version >= "5" else Fate.STU3)

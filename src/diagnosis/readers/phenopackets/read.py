@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from diagnosis.errors import InputError, nearest
-from diagnosis.readers.fhir.files import MAX_EXPANSION
-from diagnosis.readers.fhir.json_values import MAX_BYTES, Decoder
+from diagnosis.readers.json_files import MAX_EXPANSION, sources
+from diagnosis.readers.json_values import MAX_BYTES, Decoder
 from diagnosis.readers.phenopackets.account import broken, notes_of
-from diagnosis.readers.phenopackets.files import sources, values
+from diagnosis.readers.phenopackets.files import values
 from diagnosis.readers.phenopackets.judgements import Several
 from diagnosis.readers.phenopackets.packets import Packets, inner_packets
 from diagnosis.readers.phenopackets.tables import tables_of
@@ -79,7 +79,7 @@ def read_phenopackets(
     if max_packet_bytes < 1 or max_expansion < 1:
         raise InputError("limits of 1 or more", "found a smaller one", "leave them out, or give larger ones")
     decoder = Decoder(encoding)
-    files, ignored = sources(path)
+    files, ignored = sources(path, "phenopackets")
     keep = on_error == "quarantine" and quarantine is not None
     read, lost = Packets(several, keep), _Lost(keep)
     for source in files:

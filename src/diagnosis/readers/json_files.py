@@ -1,4 +1,4 @@
-"""Which files an export has, and their bytes: plain or gzip, with a limit to what a small file may unfold to."""
+"""Which files of JSON there are, and their bytes: plain or gzip, with a limit to what a small file may unfold to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from diagnosis.errors import InputError
 
 __all__ = ["MAX_EXPANSION", "BadFileError", "Source", "opened", "sources"]
 
-#: A gzip file may unfold to this many times its size; FHIR exports unfold to 10 to 40 times theirs.
+#: A gzip file may unfold to this many times its size; JSON of records unfolds to 10 to 40 times its own.
 MAX_EXPANSION = 250
 # Below this no expansion is suspicious: it does no harm, and small files of equal lines shrink well.
 _HARMLESS = 64 << 20
@@ -29,7 +29,7 @@ class BadFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file of an export.
+    """One file of JSON.
 
     Parameters
     ----------
@@ -45,13 +45,15 @@ class Source:
     lines: bool
 
 
-def sources(path: str | Path) -> tuple[list[Source], int]:
-    """Find the files to read, and how many others there are.
+def sources(path: str | Path, what: str) -> tuple[list[Source], int]:
+    """Find the files to read, in the order of their names, and how many others there are.
 
     Parameters
     ----------
     path : path
         A file, or a folder that is searched through; links to folders are not followed, hidden names are left out.
+    what : str
+        The format, for messages: ``"FHIR"``.
 
     Raises
     ------
@@ -59,25 +61,18 @@ def sources(path: str | Path) -> tuple[list[Source], int]:
         There is none.
     """
     top = Path(path)
+    asked = f"{what} in files that end in .json, .ndjson or .jsonl, each also with .gz"
     if top.is_file():
         kind = _kind(top)
         if kind is None:
-            raise InputError(
-                "FHIR as .json, .ndjson or .jsonl, also with .gz",
-                f"found a file that ends in {top.suffix!r}",
-                "rename it",
-            )
+            raise InputError(asked, f"found a file that ends in {top.suffix!r}", "rename it, or export it as JSON")
         return [Source(top, 1, kind == "lines")], 0
     if not top.is_dir():
-        raise InputError("a FHIR file or a folder of them", "there is nothing at that path", "name one that is there")
+        raise InputError(f"{what}: a file or a folder", "there is nothing at that path", "name one that is there")
     files = sorted(Path(folder, name) for folder, _, names in os.walk(top) for name in names if name[0] != ".")
     known = [(file, kind) for file in files if (kind := _kind(file)) and file.is_file()]
     if not known:
-        raise InputError(
-            "a folder with files that end in .json, .ndjson or .jsonl, also with .gz",
-            f"found {len(files):,} files and none of them",
-            "name the folder that holds the export",
-        )
+        raise InputError(asked, f"found {len(files):,} files and none of them", "name the folder that holds them")
     return [Source(file, n, kind == "lines") for n, (file, kind) in enumerate(known, 1)], len(files) - len(known)
 
 

@@ -1,0 +1,128 @@
+"""Cases from wherever they come, a part at a time: records, folders of Parquet, anything that yields records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from diagnosis.errors import InputError
+from diagnosis.features.assemble import Entries, SortedRows, max_cases, sorted_rows
+from diagnosis.features.columns import Layout
+from diagnosis.features.context import context_entries, read_context
+from diagnosis.features.reference import with_ranges
+from diagnosis.features.rows import batches
+from diagnosis.features.states import finding_entries
+from diagnosis.readers.records_folder import RecordsFolder, open_records
+from diagnosis.records.records import Records
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ENCODED", "Source", "checked", "encode_records", "over_parts"]
+
+Source = Records | RecordsFolder | str | Path | Iterable[Records]
+#: Columns of `findings` that encoding looks at, beside those that are required.
+ENCODED = (
+    *("value", "unit", "text", "time", "known", "subject"),
+    *("ref_low", "ref_high", "interpretation", "specimen"),
+)
+T = TypeVar("T")
+P = TypeVar("P")
+
+
+def over_parts(
+    source: Source,
+    work: Callable[[Iterator[P]], T],
+    prepare: Callable[[Records], P] | None = None,
+    *,
+    n_jobs: int = 1,
+) -> T:
+    """Give `work` every part of a source, each made ready by `prepare`, in order; return what it returns.
+
+    Parameters
+    ----------
+    source : Records, RecordsFolder, path, or iterable of Records
+    work : callable
+        Goes through all of the parts; it may be called a second time, with the parts from the beginning.
+    prepare : callable, optional
+        Called in `n_jobs` threads; without it the parts are the records, with their findings coded.
+    n_jobs : int
+
+    Raises
+    ------
+    InputError
+        A source that is none of these, or holds no records.
+    """
+    ready = cast("Callable[[Records], P]", prepare or _coded)
+    if isinstance(source, str | Path):
+        source = open_records(source)
+    if isinstance(source, RecordsFolder):
+        return source.over(lambda parts: work(_prepared(parts, ready, n_jobs)), columns=ENCODED)
+    if isinstance(source, Records):
+        return work(_prepared(iter([source]), ready, 1))
+    if not isinstance(source, Iterable) or isinstance(source, Mapping) or hasattr(source, "columns"):
+        raise _no_records(source)
+    return work(_prepared(_some(map(checked, source)), ready, n_jobs))
+
+
+def checked(records: object) -> Records:
+    """Refuse what is no `Records`."""
+    if not isinstance(records, Records):
+        raise _no_records(records)
+    return records
+
+
+def encode_records(records: Records, layout: Layout, range_words: Mapping[str, Any]) -> SortedRows:
+    """Encode cases: entries a row, and the columns and data of the entries, sorted by case and column."""
+    context = read_context(records)
+    parts = []
+    for batch in batches(with_ranges(records, range_words), max_cases=max_cases(layout.n_columns)):
+        here = context[batch.first_case : batch.first_case + batch.n_cases]
+        entries = Entries.concatenate([context_entries(here, layout.context), finding_entries(batch, layout)])
+        parts.append(sorted_rows(entries, batch.n_cases, layout.n_columns))
+    if len(parts) == 1:
+        return parts[0]
+    empty: SortedRows = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    counts, indices, data = (np.concatenate(arrays) for arrays in zip(empty, *parts, strict=True))
+    return counts, indices, data
+
+
+def _coded(records: Records) -> Records:
+    assert records.coded is not None  # worked out here, in a thread, and kept
+    return records
+
+
+def _prepared(parts: Iterator[Records], ready: Callable[[Records], P], n_jobs: int) -> Iterator[P]:
+    """The parts made ready in threads, in their order; a few at a time, so that no more are held."""
+    if n_jobs == 1:
+        yield from map(ready, parts)
+        return
+    with Parallel(n_jobs=n_jobs, prefer="threads") as pool:
+        while some := list(islice(parts, 2 * max(pool._effective_n_jobs(), 1))):
+            yield from pool(delayed(ready)(part) for part in some)
+
+
+def _some(parts: Iterator[Records]) -> Iterator[Records]:
+    n = 0
+    for part in parts:
+        n += 1
+        yield part
+    if not n:
+        raise InputError(
+            "The encoder takes Records, at least one.",
+            "Found none; an iterator that was used up gives nothing more.",
+            "Give a list of Records, a folder, or what can be gone through again.",
+        )
+
+
+def _no_records(found: object) -> InputError:
+    return InputError(
+        "The encoder takes Records, a folder of them in Parquet, or an iterable of Records.",
+        f"Found {type(found).__name__}.",
+        "Build them with read_records, Records.from_tables or Records.from_cases.",
+    )

@@ -1,0 +1,197 @@
+"""A folder of Parquet tables as a sequence of `Records`, a batch of cases at a time, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from diagnosis.errors import InputError
+from diagnosis.readers.buckets import parts_in_any_order
+from diagnosis.readers.in_step import InStep, NotInOrderError
+from diagnosis.readers.partitions import Partitions, open_partitions
+from diagnosis.readers.tables import INFO, read_info, read_table, table_sources
+from diagnosis.readers.unique_ids import check_unique
+from diagnosis.records import TABLES, Records, Report
+from diagnosis.records.loading import checked_info, load, words_of
+from diagnosis.records.report import TableCount
+from diagnosis.vocabulary import Vocabulary
+
+__all__ = ["RecordsFolder", "open_records"]
+
+#: Cases read together, unless told.
+BATCH_CASES = 1 << 14
+_BATCH_ROWS = 1 << 18
+T = TypeVar("T")
+
+
+class RecordsFolder:
+    """Records in Parquet that are read a batch of cases at a time; made by `open_records`.
+
+    Iterating gives `Records` of at most `batch_cases` cases each, in the order of the table ``cases``, as often as
+    asked. Every law of format 1 that a batch can show is checked, as by `read_records`. Whether an id stands twice is
+    checked over the whole; suspicions (rare diagnoses, twins of codes) are those of a batch.
+
+    Parameters
+    ----------
+    cases : Partitions
+    others : mapping of str to Partitions
+        The tables with a row or more a case: ``findings``, ``labels`` and the like.
+    small : mapping of str to pa.Table
+        The tables that are held whole: the vocabulary, the diagnoses, the sites.
+    info : mapping
+        What ``records.json`` holds.
+    batch_cases : int
+
+    Examples
+    --------
+    >>> import tempfile, diagnosis as dx
+    >>> folder = dx.make_cohort(200, seed=1, to=tempfile.mkdtemp())
+    >>> [len(records) for records in dx.open_records(folder, batch_cases=150)]
+    [150, 50]
+    """
+
+    def __init__(
+        self,
+        cases: Partitions,
+        others: Mapping[str, Partitions],
+        small: Mapping[str, pa.Table],
+        *,
+        info: Mapping[str, Any],
+        batch_cases: int = BATCH_CASES,
+    ) -> None:
+        self.batch_cases = batch_cases
+        self.info = dict(info)
+        self.vocabulary: Vocabulary = words_of(small)
+        self._cases = cases
+        self._others = dict(others)
+        self._small = dict(small)
+        self._in_order: bool | None = None
+        self._unique = False
+
+    def __len__(self) -> int:
+        return self._cases.n_rows
+
+    def __repr__(self) -> str:
+        return f"<RecordsFolder: {len(self):,} cases, {self._others['findings'].n_rows:,} findings, in Parquet>"
+
+    def __iter__(self) -> Iterator[Records]:
+        if self._in_order is None:
+            self.over(lambda parts: [None for _ in parts], columns=())
+        for part in self._parts(None):
+            tables = {name: part.arrow(name) for name in part.names}
+            yield Records.from_tables(tables, self.info)
+
+    def over(self, work: Callable[[Iterator[Records]], T], *, columns: Sequence[str] | None = None) -> T:
+        """Give `work` all batches, with only `columns` of the findings where named, and return what it returns.
+
+        Rows are checked one by one (types, enumerations, bounds, ids); contradictions between rows are not looked for.
+        Where the findings do not come in the order of their cases, which is found out on the way, `work` is called a
+        second time: rows are then put into buckets on disk first, which takes the space of the findings once more, the
+        ids of all cases in memory and about twice the time.
+
+        Parameters
+        ----------
+        work : callable
+            Takes an iterator of `Records` and goes through all of it; keeps nothing when called again.
+        columns : sequence of str, optional
+            Columns of `findings` that are needed.
+
+        Raises
+        ------
+        RecordsError
+            A row that format 1 does not allow, or that belongs to no case; an id that stands twice.
+        """
+        try:
+            done = work(self._parts(columns))
+        except NotInOrderError:
+            self._in_order = False
+            return work(self._parts(columns))
+        if not self._unique:
+            check_unique(self._cases)
+            self._unique = True
+        return done
+
+    def _parts(self, columns: Sequence[str] | None) -> Iterator[Records]:
+        if self._in_order is False:
+            others = {n: o for n, o in self._others.items() if columns is None or n == "findings"}
+            followed = parts_in_any_order(self._cases, others, _wanted(columns), self.batch_cases)
+        else:
+            followed = self._parts_in_order(columns)
+        for cases, rows in followed:
+            yield self._records(cases, rows)
+        if self._in_order is None:
+            self._in_order = True
+
+    def _parts_in_order(self, columns: Sequence[str] | None) -> Iterator[tuple[pa.Table, Mapping[str, Any]]]:
+        wanted = _wanted(columns)
+        others = {
+            name: InStep(table.batches(_BATCH_ROWS, wanted), table.empty(wanted))
+            for name, table in self._others.items()
+            if columns is None or name == "findings"
+        }
+        for cases in self._cases.batches(self.batch_cases):
+            ids = cases["case_id"].combine_chunks()
+            yield cases, {name: other.take(ids) for name, other in others.items()}
+        for other in others.values():
+            other.finish()
+
+    def _records(self, cases: pa.Table, rows: Mapping[str, Any]) -> Records:
+        findings, case = rows["findings"]
+        tables = {"cases": cases, "findings": findings, **self._small}
+        for name in rows:
+            if name != "findings":
+                table, place = rows[name]
+                tables[name] = table.add_column(0, "case_id", cases["case_id"].take(pa.array(place)))
+        counts = {name: TableCount(len(table), len(table)) for name, table in tables.items()}
+        return Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=Report((), counts))
+
+
+def open_records(folder: str | Path, *, batch_cases: int = BATCH_CASES) -> RecordsFolder:
+    """Open a folder of records in Parquet, of any size, to be read a batch of cases at a time.
+
+    Parameters
+    ----------
+    folder : path
+        ``cases`` and ``findings``, each as one file or a folder of parts; what else there may be of format 1. Fastest
+        where the findings come in the order of their cases.
+    batch_cases : int
+        Cases read together: what has to be held in memory.
+
+    Returns
+    -------
+    RecordsFolder
+
+    Raises
+    ------
+    InputError
+        No such folder; a table of cases that is not Parquet; parts that differ in their schema.
+    """
+    if isinstance(batch_cases, bool) or not isinstance(batch_cases, (int, np.integer)) or batch_cases < 1:
+        raise InputError("batch_cases is a whole number from 1.", f"Found {batch_cases!r}.", "Change it.")
+    path = Path(folder)
+    sources = table_sources(path)
+    info = checked_info(read_info(path / INFO))
+    zone = info.get("timezone")
+    of_case = {name: source for name, source in sources.items() if TABLES[name].of_case}
+    for name, source in of_case.items():
+        if not source.is_dir() and source.suffix != ".parquet":
+            raise InputError(
+                f"table `{name}` in Parquet, to be read in batches",
+                f"found {source.name}",
+                "read it with read_records, or write it as Parquet with write_records",
+            )
+    tables = {name: open_partitions(source, name, zone) for name, source in of_case.items()}
+    cases = tables.pop("cases")
+    small = {n: read_table(s, n, None).table for n, s in sources.items() if not TABLES[n].of_case}
+    nobody = {"cases": cases.empty(("case_id",)), "findings": tables["findings"].empty(("case_id", "code", "status"))}
+    typed = load({**nobody, **small}, info).tables
+    held = {name: typed[name] for name in small}
+    return RecordsFolder(cases, tables, held, info=info, batch_cases=int(batch_cases))
+
+
+def _wanted(columns: Sequence[str] | None) -> Sequence[str] | None:
+    return None if columns is None else ("case_id", "code", "status", *columns)

@@ -126,13 +126,10 @@ def test_records_of_another_format_serve_as_tables_do(
 ):
     meds, model = write_meds(ward, tmp_path / "meds"), trained["model"]
     done("check", meds, "--format", "meds")
-    for command in (["evaluate"], ["suggest", "--format", "jsonl"], ["explain", "--case", "002"]):
-        verb, *more = command
+    for verb, *more in (["evaluate"], ["suggest", "--format", "jsonl"], ["explain", "--case", "002"]):
         assert done(verb, model, meds, *more, "--from", "meds").stdout == done(verb, model, ward_folder, *more).stdout
     last = done("convert", meds, tmp_path / "last", "--from", "meds", "--option", "index=last")
-    assert "as_of" not in last.stderr
-    assert "events" in last.stderr
-    assert len(read_records(tmp_path / "last")) == 242
+    assert last.stdout.startswith("0 cases"), "the last event in time begins a case, and the ward has no times"
 
 
 def test_convert_sets_aside_what_is_wrong_where_a_file_is_named_for_it(ward_folder: Path, tmp_path: Path):

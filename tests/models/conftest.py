@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from diagnosis.models import BoostedModel, HybridModel, LinearModel
+from diagnosis.models import BoostedModel, HybridModel, LinearModel, RankerModel
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def small_model(name: str) -> Any:
         "linear": LinearModel(),
         "boosted": boosted,
         "hybrid": HybridModel(boosted=boosted, folds=3),
+        "ranker": RankerModel(rounds=8, leaves=4, candidates=6),
     }[name]
 
 
@@ -51,7 +52,7 @@ def cohort() -> Callable[..., Cohort]:
     return make_cohort
 
 
-@pytest.fixture(params=["linear", "boosted", "hybrid"])
+@pytest.fixture(params=["linear", "boosted", "hybrid", "ranker"])
 def model(request: pytest.FixtureRequest) -> Any:
     """An unfitted model of each kind, small enough for tests."""
     return small_model(request.param)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from diagnosis.errors import InputError
 from diagnosis.models import lac_quantile, sets, softmax
-from diagnosis.models.conformal import LEAST_CASES, aps_scores, choose_sets
+from diagnosis.models.conformal import LEAST_CASES, SetRule, aps_scores, choose_sets
 
 
 def made(n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,19 +84,22 @@ def test_coverage_holds_on_new_cases_in_groups_and_by_diagnosis(kind):
     marginal = coverage(choose_sets(held_out, y, 0.8, kind=kind))
     assert marginal.mean() == pytest.approx(0.8, abs=0.015)
     assert abs(marginal[new_group == 1].mean() - 0.8) > 0.05
-    grouped = coverage(choose_sets(held_out, y, 0.8, kind=kind, groups=names[group]), names[new_group])
+    groups, new_groups = ({"kind": names[g], "third": np.arange(len(g)) % 3 == 0} for g in (group, new_group))
+    grouped = coverage(choose_sets(held_out, y, 0.8, kind=kind, groups=groups), new_groups)
     by_class = coverage(choose_sets(held_out, y, 0.8, kind=kind, class_conditional=True))
-    assert all(grouped[new_group == g].mean() == pytest.approx(0.8, abs=0.03) for g in (0, 1))
+    for g in (new_group == 0, new_group == 1, new_groups["third"], ~new_groups["third"]):
+        assert grouped[g].mean() == pytest.approx(0.8, abs=0.03)
     assert all(by_class[truth == k].mean() == pytest.approx(0.8, abs=0.04) for k in range(6))
 
 
 def test_a_small_or_unknown_group_takes_the_cutoff_of_all():
     proba, y = made(300, 4, seed=5)
     groups = np.array(["large"] * 200 + ["small"] * (LEAST_CASES - 1) + [None], dtype=object)
-    rule, all_ = (choose_sets(proba, y, 0.9, groups=g) for g in (groups, None))
-    assert set(rule.by_group) == {"large"}
+    rule, all_ = (choose_sets(proba, y, 0.9, groups=g) for g in ({"size": groups}, None))
+    assert set(rule.by_group["size"]) == {"large"}
     for name in ("small", "never seen", None):
-        np.testing.assert_array_equal(rule.members(proba, [name] * 300), all_.members(proba))
+        np.testing.assert_array_equal(rule.members(proba, {"size": np.array([name] * 300)}), all_.members(proba))
+    assert SetRule.from_json(json.loads(json.dumps(rule.to_json()))) == rule
     rare = choose_sets(proba, np.where(y == 3, -1, y), 0.9, class_conditional=True)
     assert rare.by_diagnosis[3] == rare.cutoff
 
@@ -111,12 +116,13 @@ def test_a_diagnosis_the_model_cannot_name_is_in_no_set_and_enlarges_all():
     for kind in ("lac", "aps"):
         some = choose_sets(proba, np.where(np.arange(400) < 20, -1, y), 0.9, kind=kind)
         assert some.cutoff > choose_sets(proba, y, 0.9, kind=kind).cutoff
-        assert choose_sets(proba, np.full(400, -1), 0.9, kind=kind).members(proba).all()
+        nothing = choose_sets(proba, np.full(400, -1), 0.9, kind=kind, groups={"one": np.zeros(400)})
+        assert SetRule.from_json(json.loads(json.dumps(nothing.to_json()))).members(proba).all()
 
 
 def test_sets_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="both"):
-        choose_sets([[1.0]], [0], 0.9, groups=["a"], class_conditional=True)
+        choose_sets([[1.0]], [0], 0.9, groups={"a": np.array(["b"])}, class_conditional=True)
     with pytest.raises(InputError, match="'aspic'"):
         choose_sets([[1.0]], [0], 0.9, kind="aspic")
 

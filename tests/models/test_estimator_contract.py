@@ -8,12 +8,16 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from diagnosis.models import BoostedModel, HybridModel, LinearModel
+from diagnosis.models import BoostedModel, HybridModel, LinearModel, RankerModel
 
 _COUNTED = "trees count cases, not weights, in a leaf and in the held-out part, so a weight of 2 is not two cases"
 EXPECTED_FAILURES = {
     "LinearModel": {},
     "BoostedModel": {
+        "check_sample_weight_equivalence_on_dense_data": _COUNTED,
+        "check_sample_weight_equivalence_on_sparse_data": _COUNTED,
+    },
+    "RankerModel": {
         "check_sample_weight_equivalence_on_dense_data": _COUNTED,
         "check_sample_weight_equivalence_on_sparse_data": _COUNTED,
     },
@@ -29,6 +33,7 @@ ESTIMATORS = [
     LinearModel(),
     BoostedModel(rounds=30, early_stopping=10),
     HybridModel(boosted=BoostedModel(rounds=8, early_stopping=0), folds=2),
+    RankerModel(rounds=8, folds=2),
 ]
 
 

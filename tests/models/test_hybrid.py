@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from diagnosis.errors import InputError
 from diagnosis.models import BoostedModel, HybridModel, LinearModel, fit_with_cross_scores, softmax
 from diagnosis.models.calibration import log_loss
-from diagnosis.models.hybrid import blend_weights
+from diagnosis.models.hybrid_fit import blend_weights
 
 SMALL = BoostedModel(rounds=12, min_cases_leaf=2, early_stopping=4)
 
@@ -84,7 +84,7 @@ def test_out_of_fold_scores_blend_those_of_the_parts(cohort):
 @pytest.mark.parametrize(("weights", "left_out"), [((0.0, 1.0), "linear_"), ((1.0, 0.0), "boosted_")])
 def test_a_part_of_weight_zero_is_left_out(cohort, monkeypatch, tmp_path, weights, left_out):
     cases = cohort(k=3)
-    monkeypatch.setattr("diagnosis.models.hybrid.blend_weights", lambda *_: weights)
+    monkeypatch.setattr("diagnosis.models.hybrid_fit.blend_weights", lambda *_: weights)
     model = HybridModel(boosted=SMALL).fit(cases.X, cases.y)
     assert getattr(model, left_out) is None
     model.to_files(tmp_path)

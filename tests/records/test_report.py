@@ -22,7 +22,8 @@ VOCABULARY = {
 
 
 def reported(*findings: dict[str, Any], cases: dict[str, list[Any]] | None = None, **tables: Any) -> Records:
-    """Records of case a with these rows of findings, six times over so that no diagnosis is rare."""
+    """Records of case a with these rows of findings (one, where none is given), and five more so that none is rare."""
+    findings = findings or ({"code": "cough"},)
     columns = sorted({"code", "status", *(c for row in findings for c in row)})
     rows = {c: [row.get(c, "present" if c == "status" else None) for row in findings] for c in columns}
     ids = ["a", *"bcdef"]
@@ -101,6 +102,13 @@ def test_values_without_a_unit_among_others_with_one() -> None:
     assert found.keys() == {"missing_unit"}
     assert found["missing_unit"].rows == (2,)
     assert not kinds(reported({"code": "t", "value": 39.0, "unit": "Cel"}, {"code": "u", "value": 102.0}))
+
+
+def test_a_table_of_findings_without_a_row() -> None:
+    made = Records.from_tables(
+        {"cases": {"case_id": ["a"]}, "findings": {"case_id": [], "code": [], "status": []}}, {"format": 1}
+    )
+    assert [p.kind for p in made.report.warnings] == ["no_findings"]
 
 
 def test_rare_diagnoses() -> None:

@@ -62,7 +62,10 @@ def test_a_time_without_any_zone_is_reported() -> None:
 def test_dates_without_an_hour_are_reported(dates: Any) -> None:
     """A result of that day counts as known before the patient came: nobody should believe that unwarned."""
     records = Records.from_tables(
-        {"cases": {"case_id": ["a", "b", "c"], "time": dates}, "findings": {"case_id": [], "code": [], "status": []}},
+        {
+            "cases": {"case_id": ["a", "b", "c"], "time": dates},
+            "findings": {"case_id": ["a"], "code": ["cough"], "status": ["present"]},
+        },
         {"timezone": "UTC"},
     )
     assert [(p.kind, p.count) for p in records.report.warnings] == [("no_hour", 1)]

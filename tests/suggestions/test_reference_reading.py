@@ -11,6 +11,7 @@ from sklearn.base import clone
 from tests.small import DIAGNOSES, small_records
 
 from diagnosis.errors import InputError
+from diagnosis.evaluation import evaluate
 from diagnosis.models.calibration import softmax
 from diagnosis.records import Records
 from diagnosis.suggestions import Diagnoser, load_bundle
@@ -110,3 +111,12 @@ def test_without_lists_or_with_an_unknown_reading_it_says_what_to_do(fitted: Dia
     posterior = Diagnoser(model="linear", folds=2).fit(records)
     with pytest.raises(InputError, match="target differential or both"):
         posterior.predict_differential(records)
+
+
+def test_an_evaluation_puts_both_readings_beside_the_lists(fitted: Diagnoser, records: Records) -> None:
+    found = evaluate(fitted, records, n_boot=0, suspicions=False)
+    plain = found.to_json()["lists"]
+    assert plain["differential"]["ddr"] > plain["posterior"]["ddr"]
+    assert plain["posterior"]["n"] == 220
+    assert "220 reference lists" in repr(found)
+    assert evaluate(fitted, small_records(60), n_boot=0, suspicions=False).to_json()["lists"] == {}

@@ -49,10 +49,16 @@ def test_the_keys_are_those_that_are_documented():
     assert plain["as_of"] == {"at": "end", "unknown_time": "keep"}
     assert plain["labels"] == {"rule": "principal", "status": ["confirmed"], "min_cases": 5, "rest": "other"}
     assert plain["split"] == {"by": "patient", "test": 0.2}
-    assert plain["features"] == {"min_cases": 2, "hierarchy": False, "ages": True, "ordering": True}
+    assert plain["features"] == {
+        **{"min_cases": 2, "hierarchy": False, "ages": True, "ordering": True},
+        **{"reference_ranges": True, "range_scores": False, "windows": []},
+    }
     assert plain["model"] == {"kind": "hybrid"}
-    assert plain["calibration"] == {"method": "temperature"}
-    assert plain["suggestion"] == {"top": 5, "coverage": 0.9, "must_not_miss": {"sensitivity": 0.95}}
+    assert plain["calibration"] == {"method": "adaptive"}
+    assert plain["suggestion"] == {
+        **{"top": 5, "coverage": 0.9, "set": "lac", "set_by": ["age_band", "site", "sex"], "class_conditional": False},
+        **{"must_not_miss": {"sensitivity": 0.95, "per": "case"}, "abstain": None, "red_flags": True},
+    }
     assert plain["evaluation"] == {"by": ["sex", "age_band", "site"]}
     assert plain["tracking"] == {"uri": "sqlite:///mlflow.db", "experiment": "diagnosis"}
     assert (plain["version"], plain["seed"], plain["n_jobs"], plain["engine"]) == (1, 0, 1, "local")
@@ -122,7 +128,8 @@ def test_a_misspelling_gets_its_line_and_the_nearest_known_name(write, text, lin
         ("seed: 1.5", "seed is 1.5, allowed: a whole number"),
         ("n_jobs: 0", "n_jobs is 0, allowed: a number of threads from 1, or -1"),
         ("features: {ages: yes}", "features.ages is 'yes', allowed: true or false"),
-        ("features: {hierarchy: true}", "features.hierarchy is True, allowed: False"),
+        ("features: {windows: [7, 0]}", 'allowed: a list of days above 0, or "ever"'),
+        ("features: {windows: ever}", "features.windows is 'ever', allowed: a list"),
         ("cohort: {visit: first}", "cohort.visit is 'first', allowed: a list"),
         ("split: 0.2", "split is 0.2, allowed: a mapping of keys"),
         ("split: {test: 1.0}", "split.test is 1.0, allowed: a share between 0 and 1"),
@@ -240,7 +247,7 @@ def test_the_kinds_are_those_of_the_models():
     from diagnosis.models import MODELS
 
     schema = config_schema()
-    assert set(schema["$defs"]["ModelChoice"]["properties"]["kind"]["enum"]) == set(MODELS)
+    assert set(schema["$defs"]["ModelChoice"]["properties"]["kind"]["enum"]) == {*MODELS, "auto"}
 
 
 @pytest.mark.parametrize("bad", ["missing.yaml", "."])

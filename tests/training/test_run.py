@@ -113,7 +113,7 @@ def test_published_test_records(write_config: WriteConfig, clinic: Records, tmp_
     result = train(write_config(more), [f"records={tmp_path / 'seen'}"])
     # Twenty cases are in both, and patients of the seen ones come back at the end of the unseen ones.
     assert result.flow["left out, patient trained on"] > 0
-    assert not set(result.test.groups) & set(result.diagnoser.training_ids_)
+    assert not result.diagnoser.training_ids_.seen(result.test).any()
 
 
 def test_test_records_of_the_same_patients_are_refused(write_config: WriteConfig, clinic_folder: Path):

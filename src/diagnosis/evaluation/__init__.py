@@ -8,12 +8,14 @@ from diagnosis.evaluation.calibration import Reliability
 from diagnosis.evaluation.concatenate import concatenate
 from diagnosis.evaluation.evaluate import evaluate, evaluate_batch
 from diagnosis.evaluation.evaluation import Evaluation, Suppressed
+from diagnosis.evaluation.reference_lists import ListScores, score_lists
 from diagnosis.evaluation.scores import Scores
 from diagnosis.evaluation.suspicion import Suspicion
 from diagnosis.evaluation.suspicions import find_suspicions
 
 __all__ = [
     "Evaluation",
+    "ListScores",
     "Reliability",
     "Scores",
     "Suppressed",
@@ -22,4 +24,5 @@ __all__ = [
     "evaluate",
     "evaluate_batch",
     "find_suspicions",
+    "score_lists",
 ]

@@ -50,7 +50,7 @@ Table = list[tuple[str, ...]]
 def as_text(evaluation: Evaluation) -> str:
     """Return the tables in columns for a terminal."""
     parts = [_heading(evaluation), _columns(_main_table(evaluation))]
-    parts += [_columns(table) for table in _group_tables(evaluation)]
+    parts += [_columns(table) for table in (*_list_tables(evaluation), *_group_tables(evaluation))]
     if evaluation.suspicions:
         parts.append("\n".join(["suspicions", *(f"  - {s.says}" for s in evaluation.suspicions)]))
     return "\n\n".join(parts)
@@ -59,11 +59,24 @@ def as_text(evaluation: Evaluation) -> str:
 def as_html(evaluation: Evaluation) -> str:
     """Return the tables as plain HTML, every text escaped."""
     parts = [f"<p>{escape(_heading(evaluation))}</p>", _html(_main_table(evaluation))]
-    parts += [_html(table) for table in _group_tables(evaluation)]
+    parts += [_html(table) for table in (*_list_tables(evaluation), *_group_tables(evaluation))]
     if evaluation.suspicions:
         items = "".join(f"<li>{escape(s.says)}</li>" for s in evaluation.suspicions)
         parts.append(f"<p>suspicions</p><ul>{items}</ul>")
     return f'<div class="diagnosis-evaluation">{"".join(parts)}</div>'
+
+
+def _list_tables(evaluation: Evaluation) -> list[Table]:
+    """Each reading beside the reference lists; no table where the cases have none."""
+    if not evaluation.lists:
+        return []
+    n, threshold = next((one.n, one.threshold) for one in evaluation.lists.values())
+    rows: Table = [
+        (f"beside {n:,} reference lists, above {threshold:g}", "recall", "precision", "F1", "holds the truth")
+    ]
+    for name, one in evaluation.lists.items():
+        rows.append((name, f"{one.ddr:.3f}", f"{one.ddp:.3f}", f"{one.ddf1:.3f}", f"{one.gtpa:.3f}"))
+    return [rows]
 
 
 def as_frame(evaluation: Evaluation) -> pd.DataFrame:

@@ -14,15 +14,19 @@ from diagnosis.evaluation.bootstrap import draw_patients
 from diagnosis.evaluation.evaluation import Evaluation, Suppressed
 from diagnosis.evaluation.groups import groups_of
 from diagnosis.evaluation.outcomes import score_cases
+from diagnosis.evaluation.reference_lists import ListScores, score_lists
 from diagnosis.evaluation.scores import Scores, score_group
 from diagnosis.evaluation.suspicion import Suspicion
-from diagnosis.evaluation.suspicions import find_suspicions
+from diagnosis.evaluation.suspicions import find_suspicions, trained_on
 from diagnosis.models.batch import Batch
 
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
 __all__ = ["Evaluated", "evaluate", "evaluate_batch"]
+
+# Severity 1 = can kill today ... 5; the authors of DDXPlus call 1 and 2 severe.
+_SEVERE, _MILDEST = 2, 5
 
 
 class Evaluated(Protocol):
@@ -70,7 +74,7 @@ def evaluate(
     weighted : bool
         Count each case by its `weight` column.
     suspicions : bool
-        Also look for what may give the diagnosis away.
+        Also look for what may give the diagnosis away. That patients were trained on is said in any case.
 
     Returns
     -------
@@ -97,8 +101,11 @@ def evaluate(
     some = records if len(kept) == len(records) else records[kept]
     named = np.where(_is_label(given), given, truth)[kept]
     found = find_suspicions(some, named, seed=seed) if suspicions else ()
+    seen = getattr(diagnoser, "training_ids_", None)
+    found = (*trained_on(seen, some), *found)
+    batch = diagnoser.batch(some)
     return evaluate_batch(
-        diagnoser.batch(some),
+        batch,
         truth[kept],
         some.groups,
         groups={name: values[kept] for name, values in groups.items()},
@@ -109,6 +116,7 @@ def evaluate(
         seed=seed,
         min_cell=min_cell,
         n_unlabelled=len(records) - len(kept),
+        lists=_lists(diagnoser, batch, some, named),
     )
 
 
@@ -125,6 +133,7 @@ def evaluate_batch(
     seed: int = 0,
     min_cell: int = 10,
     n_unlabelled: int = 0,
+    lists: Mapping[str, ListScores] | None = None,
 ) -> Evaluation:
     """Evaluate a batch of suggestions against the true diagnoses: the core, arrays in and an object out.
 
@@ -147,6 +156,8 @@ def evaluate_batch(
         As in `evaluate`.
     n_unlabelled : int
         Cases left out before; added to those left out here.
+    lists : mapping of str to ListScores, optional
+        By reading, beside the reference lists; carried into the result.
 
     Returns
     -------
@@ -171,7 +182,24 @@ def evaluate_batch(
         n_classes=len(batch.diagnoses),
         n_unlabelled=n_unlabelled + left_out,
         weighted=weights is not None,
+        lists=dict(lists or {}),
     )
+
+
+def _lists(diagnoser: Evaluated, batch: Batch, records: Records, truth: NDArray[np.object_]) -> dict[str, ListScores]:
+    """Each reading the diagnoser has learned beside the reference lists of the cases, where these have any."""
+    reference = records.column("differential")
+    if not any(one for one in reference):
+        return {}
+    readings = {"posterior": (batch.proba, batch.diagnoses)}
+    if getattr(diagnoser, "reading_", None) is not None:
+        learned: Any = diagnoser
+        readings["differential"] = learned.predict_differential(records), learned.codes("differential")
+    words = records.vocabulary
+    severe = {code for code in words.diagnoses if (words.severity(code) or _MILDEST) <= _SEVERE}
+    return {
+        name: score_lists(proba, codes, reference, truth, severe=severe) for name, (proba, codes) in readings.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from diagnosis.evaluation.calibration import Reliability
 from diagnosis.evaluation.display import as_frame, as_html, as_text
+from diagnosis.evaluation.reference_lists import ListScores
 from diagnosis.evaluation.scores import Scores
 from diagnosis.evaluation.suspicion import Suspicion
 
@@ -51,6 +52,8 @@ class Evaluation:
         Cases left out because they have no diagnosis.
     weighted : bool
         Whether cases count by their weight.
+    lists : mapping of str to ListScores
+        Beside the reference lists of the cases, by reading; empty where they have none.
     """
 
     overall: Scores
@@ -61,6 +64,7 @@ class Evaluation:
     n_classes: int
     n_unlabelled: int
     weighted: bool
+    lists: Mapping[str, ListScores] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -92,6 +96,7 @@ class Evaluation:
         }
         plain = self._plain(self.overall)
         plain |= {"suspicions": [s.to_json() for s in self.suspicions], "by": by, "n_unlabelled": self.n_unlabelled}
+        plain["lists"] = {name: one.to_json() for name, one in self.lists.items()}
         return plain
 
     def to_frame(self) -> pd.DataFrame:

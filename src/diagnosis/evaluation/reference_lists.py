@@ -67,7 +67,7 @@ class ListScores:
 def score_lists(
     proba: NDArray[np.float64],
     diagnoses: NDArray[np.object_],
-    reference: Sequence[Sequence[Mapping[str, Any]] | None],
+    reference: Sequence[Sequence[Mapping[str, Any]] | None] | NDArray[np.object_],
     truth: NDArray[np.object_],
     *,
     threshold: float = 0.01,

@@ -15,8 +15,8 @@ class Suspicion:
     Parameters
     ----------
     kind : str
-        ``names_diagnosis``, ``known_later``, ``near_duplicates``, ``one_finding_rule``, ``recording_pattern`` or
-        ``follow_up``.
+        ``trained_on``, ``names_diagnosis``, ``known_later``, ``near_duplicates``, ``one_finding_rule``,
+        ``recording_pattern`` or ``follow_up``.
     says : str
         One sentence: what was found and why it matters.
     n : int

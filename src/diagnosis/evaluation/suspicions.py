@@ -15,8 +15,9 @@ from diagnosis.evaluation.suspicion import Suspicion
 
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
+    from diagnosis.suggestions.training_ids import TrainingIds
 
-__all__ = ["find_suspicions"]
+__all__ = ["find_suspicions", "trained_on"]
 
 _MOST = 20
 
@@ -51,6 +52,28 @@ def find_suspicions(records: Records, labels: NDArray[np.object_], *, seed: int 
         follow_up(records),
     )
     return tuple(s for kind in found for s in _shortened(kind))
+
+
+def trained_on(ids: TrainingIds | None, records: Records) -> tuple[Suspicion, ...]:
+    """Say how many cases, or other cases of the same patients, the model was trained on; no id is named.
+
+    Parameters
+    ----------
+    ids : TrainingIds or None
+        None, or empty, where they did not travel with the model: nothing can be said then.
+    records : Records
+    """
+    if ids is None or not len(ids) or not len(records):
+        return ()
+    n = int(ids.seen(records).sum())
+    if not n:
+        return ()
+    share = n / len(records)
+    says = (
+        f"{n:,} of {len(records):,} cases ({share:.0%}) are of patients the model was trained on, by their ids: "
+        "figures on them are too good. Leave them out, unless the ids of another source only look the same."
+    )
+    return (Suspicion("trained_on", says, n, share),)
 
 
 def _shortened(found: Sequence[Suspicion]) -> list[Suspicion]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Evidence", "Line", "State", "SuggestionEvidence", "as_recorded"]
 
 State = Literal["present", "absent", "uncertain", "unrecorded", "context"]
+
+
+# A factor that would be printed as one is no reason to name a finding.
+_LEAST_RELATIVE = math.log(1.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,12 @@ class SuggestionEvidence:
         return next(line for line in self.lines if line.state == "unrecorded")
 
     @property
+    def rests_on_unrecorded(self) -> bool:
+        """Whether what was not recorded speaks for this diagnosis more than any line moves it either way."""
+        others = [abs(line.relative) for line in self.lines if line.state != "unrecorded"]
+        return self.unrecorded.relative > max([_LEAST_RELATIVE, *others])
+
+    @property
     def context(self) -> tuple[Line, ...]:
         """What age, sex and the like add."""
         return tuple(line for line in self.lines if line.state == "context")
@@ -126,6 +137,13 @@ class SuggestionEvidence:
             "base": self.base,
             "contributions": [line.to_json() for line in self.lines],
         }
+
+
+def _favouring(one: SuggestionEvidence, rival: SuggestionEvidence) -> tuple[Line, ...]:
+    """Recorded findings that favour a diagnosis over another; `relative` is the difference, strongest first."""
+    other = {(line.code, line.state): line.contribution for line in rival.lines}
+    made = [replace(line, relative=line.contribution - other[line.code, line.state]) for line in one.lines]
+    return tuple(sorted((x for x in made if _spoken(x) and x.relative > 0), key=lambda x: -x.relative))
 
 
 def _spoken(line: Line) -> bool:
@@ -181,11 +199,19 @@ class Evidence:
             shown = [f"{self._name(line.code)} {as_recorded(line)} ({line.relative:+.2f})" for line in lines[:4]]
             return ", ".join(shown) or "nothing recorded"
 
+        spoken_for, versus = listed(one.for_), ""
+        if not any(line.relative >= _LEAST_RELATIVE for line in one.for_) and (rival := self._rival(one)):
+            # Nearly all of the list by itself, it is its own average: measured against its nearest rival instead.
+            spoken_for, versus = listed(_favouring(one, rival)), f" (against {self._name(rival.diagnosis)})"
         return (
             f"{self._name(one.diagnosis)}  p={one.probability:.3f}\n"
-            f"  for: {listed(one.for_)}\n  against: {listed(one.against)}\n"
+            f"  for{versus}: {spoken_for}\n  against: {listed(one.against)}\n"
             f"  unrecorded: {one.unrecorded.relative:+.2f}"
         )
+
+    def _rival(self, one: SuggestionEvidence) -> SuggestionEvidence | None:
+        others = [s for s in self.suggestions if s is not one]
+        return min(others, key=lambda s: abs(s.log_probability - one.log_probability), default=None)
 
     def _name(self, code: str | None) -> str:
         return "unrecorded" if code is None else self.names.get(code, code)

@@ -12,9 +12,10 @@ import pyarrow as pa
 from scipy import sparse
 
 from diagnosis.explanation.evidence import Evidence, Line, SuggestionEvidence
-from diagnosis.features import FindingEncoder, Lineage, finding_key
+from diagnosis.features import EARLIER, FindingEncoder, Lineage, finding_key
 from diagnosis.models.calibration import log_softmax
 from diagnosis.models.protocol import Model
+from diagnosis.models.scale import Scale
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
@@ -42,11 +43,12 @@ def explain_case(
     case: Records,
     encoder: FindingEncoder,
     model: Model,
-    beta: float,
+    scale: Scale,
     shown: npt.NDArray[np.int64],
     *,
     wanted: npt.NDArray[np.int64] | None = None,
     reading: str = "posterior",
+    row: sparse.csr_matrix | None = None,
 ) -> Evidence:
     """Explain suggested diagnoses of one case; the contributions add up to the calibrated score.
 
@@ -56,35 +58,41 @@ def explain_case(
         One case, as of its moment.
     encoder, model
         Fitted.
-    beta : float
-        The calibration: scores and contributions are multiplied by it.
+    scale : Scale
+        The calibration: scores and contributions are multiplied by the case's factor, the base is shifted.
     shown : ndarray of int64, shape (m,)
         Class indices of the shown list, most probable first; "for" and "against" are relative to it.
     wanted : ndarray of int64, optional
         Those of `shown` to return; all of them when not given.
+    row : csr_matrix of shape (1, n_columns), optional
+        The case as it was encoded among its patient's earlier encounters; needed where the encoder looks back at them.
     """
-    X = encoder.transform(case).astype(np.float64)
+    X = (encoder.transform(case) if row is None else row).astype(np.float64)
     parts = model.contributions(X, shown)
-    scores = beta * model.scores(X)[0]
+    raw = model.scores(X)
+    factor, scores = float(scale.factors(raw)[0]), scale.apply(raw)[0]
+    base = factor * parts.base[0] + (np.asarray(scale.shift)[shown] if scale.shift else 0.0)
     log_p = log_softmax(scores)
-    by_key = beta * sum_by_key(parts.phi[0], encoder.lineage_)
+    by_key = factor * sum_by_key(parts.phi[0], encoder.lineage_)
     inherited = encoder.inherited(case)[0]
     recorded = _recorded(case, encoder, {source for sources in inherited.values() for source in sources})
-    context = _known_context(case, encoder.lineage_)
+    past = _past(X, encoder.lineage_, {r.code for r in recorded})
+    context = _known_context(case, encoder.lineage_) | past.alone
     place = _places(encoder.lineage_)
-    credit = {place[key]: sources for key, sources in inherited.items()}
+    credit = {place[key]: sources for key, sources in inherited.items()} | past.recorded
     contributions = by_key @ _credit(by_key.shape[1], recorded, list(context), credit)
     relative = relative_to_list(contributions, log_p[shown])
     keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
     names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
     names |= {r.code: r.name for r in recorded}
+    names |= {str(line.code): _name_of_past(case, encoder.lineage_, key) for key, line in past.alone.items()}
     suggestions = tuple(
         SuggestionEvidence(
             diagnosis=str(model.classes_[shown[i]]),
             probability=float(np.exp(log_p[shown[i]])),
             log_probability=float(log_p[shown[i]]),
             score=float(scores[shown[i]]),
-            base=float(beta * parts.base[0, i]),
+            base=float(base[i]),
             lines=_lines(recorded, context, contributions[i], relative[i]),
         )
         for i in keep
@@ -154,11 +162,50 @@ def _iso(moment: Any) -> str | None:
 def _known_context(case: Records, lineage: Lineage) -> dict[int, Line]:
     """The parts of the context this case states, by key; what it does not state counts as not recorded."""
     known = {}
-    for key in np.flatnonzero(lineage.context):
+    for key in np.flatnonzero(lineage.context & ~lineage.history):
         part = str(lineage.keys[key])
         if value := _context_value(part, case):
             known[int(key)] = Line(part, "context", 0.0, 0.0, **value)
     return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Findings over time: those that the case records now, by key, with their finding; and lines for the others."""
+
+    recorded: dict[int, tuple[str, ...]]
+    alone: dict[int, Line]
+
+
+def _past(X: sparse.csr_matrix, lineage: Lineage, recorded: set[str]) -> _Past:
+    """What a finding was over time is credited to it where the case records it, and has a line of its own elsewhere."""
+    now: dict[int, tuple[str, ...]] = {}
+    alone: dict[int, Line] = {}
+    of_key = lineage.finding[X.indices]
+    for key in np.unique(of_key[lineage.history[of_key]]).tolist():
+        finding = str(lineage.keys[key]).removeprefix(EARLIER)
+        if finding in recorded:
+            now[key] = (finding,)
+        else:
+            times = _times_recorded(X, lineage, key)
+            alone[key] = Line(str(lineage.keys[key]), "context", 0.0, 0.0, text=f"{times}×" if times else None)
+    return _Past(now, alone)
+
+
+def _times_recorded(X: sparse.csr_matrix, lineage: Lineage, key: int) -> int:
+    """How many rows the widest window holds, from its columns of counts."""
+    by_window: dict[str, float] = {}
+    for column, value in zip(X.indices, X.data, strict=True):
+        window, _, statistic = str(lineage.text[column]).partition(":")
+        if lineage.finding[column] == key and statistic in ("present", "absent", "count"):
+            by_window[window] = by_window.get(window, 0.0) + float(np.expm1(value))
+    return round(max(by_window.values(), default=0.0))
+
+
+def _name_of_past(case: Records, lineage: Lineage, key: int) -> str:
+    subject = lineage.key_subject[key]
+    name = case.vocabulary.name(str(lineage.key_code[key]))
+    return f"{name} ({subject}, earlier)" if subject else f"{name} (earlier)"
 
 
 def _context_value(part: str, case: Records) -> dict[str, Any]:

@@ -5,9 +5,20 @@ Age bands and the keys of findings are defined here as well, for all who group b
 
 from diagnosis.features.context import AGE_BANDS, age_band
 from diagnosis.features.encoder import FindingEncoder
-from diagnosis.features.lineage import Lineage
+from diagnosis.features.lineage import EARLIER, Lineage
 from diagnosis.features.reference import UsedRanges
 from diagnosis.features.rows import finding_key
 from diagnosis.features.values import ValueScale
+from diagnosis.features.windows import checked_windows
 
-__all__ = ["AGE_BANDS", "FindingEncoder", "Lineage", "UsedRanges", "ValueScale", "age_band", "finding_key"]
+__all__ = [
+    "AGE_BANDS",
+    "EARLIER",
+    "FindingEncoder",
+    "Lineage",
+    "UsedRanges",
+    "ValueScale",
+    "age_band",
+    "checked_windows",
+    "finding_key",
+]

@@ -93,7 +93,7 @@ def sorted_rows(entries: Entries, n_cases: int, n_columns: int) -> SortedRows:
         small <<= np.uint32(bits)
         small |= entries.column.astype(np.uint32, copy=False)
         small.sort()
-        counts = np.diff(_first_from(small, starts))
+        counts = np.diff(first_from(small, starts))
         small &= np.uint32((1 << bits) - 1)
         return counts, small.view(np.int32), np.broadcast_to(np.float32(1), len(small))
     packed = entries.case.astype(np.uint64)
@@ -104,7 +104,7 @@ def sorted_rows(entries: Entries, n_cases: int, n_columns: int) -> SortedRows:
     packed.sort()
     data = packed.astype(np.uint32).view(np.float32)
     packed >>= _HALF
-    counts = np.diff(_first_from(packed, starts))
+    counts = np.diff(first_from(packed, starts))
     packed &= np.uint64((1 << bits) - 1)
     return counts, packed.astype(np.int32), data
 
@@ -114,7 +114,7 @@ def all_ones(data: NDArray[np.float32]) -> bool:
     return len(data) > 0 and data.strides == (0,) and float(data[0]) == 1.0
 
 
-def _first_from(ordered: NDArray[Any], starts: NDArray[np.uint64]) -> NDArray[np.int64]:
+def first_from(ordered: NDArray[Any], starts: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Position of the first number that is not below each start; a start beyond the type is behind them all."""
     inside = starts[starts <= np.iinfo(ordered.dtype).max]
     found = np.searchsorted(ordered, inside.astype(ordered.dtype))

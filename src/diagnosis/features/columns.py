@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diagnosis.features.context import ContextColumns
 from diagnosis.features.hierarchy import Hierarchy, Spread
-from diagnosis.features.lineage import Lineage
+from diagnosis.features.lineage import EARLIER, Lineage
 from diagnosis.features.rows import finding_key
 from diagnosis.features.values import Scales, ValueScale
 
@@ -36,6 +36,8 @@ class FindingColumns:
         None: no column for the value.
     unit, loinc : str or None
         What the training vocabulary says of the code, to look up a reference range.
+    history : tuple of str
+        Windows and statistics that have a column, as ``7d:count``.
     """
 
     code: str
@@ -45,6 +47,7 @@ class FindingColumns:
     value: ValueScale | None
     unit: str | None = None
     loinc: str | None = None
+    history: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -69,14 +72,23 @@ class FindingColumns:
             "value": None if self.value is None else self.value.to_json(),
             "unit": self.unit,
             "loinc": self.loinc,
+            "history": list(self.history),
         }
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> FindingColumns:
         """Build from the plain values of `to_json`."""
         value = None if plain["value"] is None else ValueScale.from_json(plain["value"])
-        states, texts = tuple(plain["states"]), tuple(plain["texts"])
-        return cls(plain["code"], plain["subject"], states, texts, value, plain.get("unit"), plain.get("loinc"))
+        return cls(
+            plain["code"],
+            plain["subject"],
+            tuple(plain["states"]),
+            tuple(plain["texts"]),
+            value,
+            plain.get("unit"),
+            plain.get("loinc"),
+            tuple(plain.get("history", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +112,10 @@ class Layout:
     lineage : Lineage
     spread : Spread or None
         The hierarchy over these findings, if there is one.
+    windows : tuple of (name, microseconds)
+        Shortest first.
+    history : mapping of str to ndarray of int32, shape (n_findings + 1,)
+        Column of each finding by window and statistic (``7d:count``), -1 where there is none; empty without windows.
     """
 
     context: ContextColumns
@@ -110,6 +126,8 @@ class Layout:
     scales: Scales
     lineage: Lineage
     spread: Spread | None = None
+    windows: tuple[tuple[str, float], ...] = ()
+    history: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
     @property
     def n_columns(self) -> int:
@@ -117,10 +135,20 @@ class Layout:
         return len(self.lineage)
 
 
-def lay_out(context: ContextColumns, findings: Iterable[FindingColumns], hierarchy: Hierarchy | None = None) -> Layout:
-    """Put columns in order: the context first, then findings by key, each finding's states in one fixed order."""
+def lay_out(
+    context: ContextColumns,
+    findings: Iterable[FindingColumns],
+    hierarchy: Hierarchy | None = None,
+    windows: tuple[tuple[str, float], ...] = (),
+) -> Layout:
+    """Put columns in order: the context first, then history and findings by key, states in one fixed order."""
     ordered = tuple(sorted(findings, key=lambda finding: finding.key))
     start = len(context.columns())
+    history = {name: np.full(len(ordered) + 1, -1, np.int32) for one in ordered for name in one.history}
+    for i, finding in enumerate(ordered):
+        for name in finding.history:
+            history[name][i] = start
+            start += 1
     column = {state: np.full(len(ordered) + 1, -1, np.int32) for state in STATES}
     texts: dict[tuple[int, str], int] = {}
     for i, finding in enumerate(ordered):
@@ -139,6 +167,8 @@ def lay_out(context: ContextColumns, findings: Iterable[FindingColumns], hierarc
         scales=Scales.of([finding.value for finding in ordered]),
         lineage=_lineage(context, ordered),
         spread=None if hierarchy is None else _spread(hierarchy, ordered),
+        windows=windows,
+        history=history,
     )
 
 
@@ -152,23 +182,28 @@ def _spread(hierarchy: Hierarchy, findings: Sequence[FindingColumns]) -> Spread:
 def _lineage(context: ContextColumns, findings: Sequence[FindingColumns]) -> Lineage:
     own = context.columns()
     parts = list(dict.fromkeys(part for _, part in own))
-    keys = [*parts, *(finding.key for finding in findings)]
+    past = [finding for finding in findings if finding.history]
+    before = len(parts) + len(past)
     rows: list[tuple[str, str, str, str | None, int]] = [
         (name, part, "context", None, parts.index(part)) for name, part in own
     ]
-    for i, finding in enumerate(findings, start=len(parts)):
+    for i, finding in enumerate(past, start=len(parts)):
+        key = EARLIER + finding.key
+        rows += [(f"{name}:{finding.key}", key, "history", name, i) for name in finding.history]
+    for i, finding in enumerate(findings, start=before):
         rows += [(name, finding.key, state, text, i) for name, state, text in finding.columns()]
     names, code, state, text, position = zip(*rows, strict=True) if rows else ((),) * 5
+    own_findings = [*past, *findings]
     return Lineage(
         names=_objects(_all_different(names)),
         code=_objects(code),
         state=_objects(state),
         text=_objects(text),
         finding=np.array(position, np.int32),
-        keys=_objects(keys),
-        key_code=_objects([*parts, *(finding.code for finding in findings)]),
-        key_subject=_objects([*(None for _ in parts), *(finding.subject for finding in findings)]),
-        context=np.arange(len(keys)) < len(parts),
+        keys=_objects([*parts, *(EARLIER + one.key for one in past), *(one.key for one in findings)]),
+        key_code=_objects([*parts, *(one.code for one in own_findings)]),
+        key_subject=_objects([*(None for _ in parts), *(one.subject for one in own_findings)]),
+        context=np.arange(before + len(findings)) < before,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from diagnosis.features.columns import FindingColumns
 from diagnosis.features.distinct import Distinct
 from diagnosis.features.hierarchy import Hierarchy, inherit
-from diagnosis.features.ranges import distances, high_low
+from diagnosis.features.ranges import distances, high_low, without_range
 from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_pairs, unit_text
 from diagnosis.features.states import ROW_STATES, row_state
 from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, usable
@@ -29,21 +29,39 @@ class FindingCounts:
     states: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, len(COUNTED)), np.int64))
     texts: dict[tuple[int, str], int] = field(default_factory=dict)
     values: dict[tuple[int, str | None], Distinct] = field(default_factory=dict)
+    history: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     n_unusable: int = 0
+    n_without_range: int = 0
+
+    def add_history(self, cases: Mapping[str, NDArray[np.int64]]) -> None:
+        """Count cases by window and statistic (``7d:count``), each by finding as `index` numbers them."""
+        for name, seen in cases.items():
+            before = self.history.get(name, seen[:0])
+            self.history[name] = seen + np.pad(before, (0, len(seen) - len(before)))
 
     def add(self, batch: FindingRows, hierarchy: Hierarchy | None = None) -> None:
         """Count a batch of cases; with a hierarchy, what is implied to be present counts as well."""
         finding = map_pairs(batch, lambda code, subject: self._number((code, subject)))
         implied = None if hierarchy is None else self._implied(batch, finding, hierarchy)
-        if len(self.index) > len(self.states):
-            grown = np.zeros((max(len(self.index), 2 * len(self.states)), len(COUNTED)), np.int64)
-            grown[: len(self.states)] = self.states
-            self.states = grown
+        self._make_room()
         self._add_states(batch, finding)
         if implied is not None:
             self.states[:, PRESENT] += np.bincount(implied, minlength=len(self.states))
         self._add_texts(batch, finding)
         self._add_values(batch, finding)
+
+    def add_states(self, codes: Sequence[str], cases: NDArray[np.int64]) -> None:
+        """Count cases by code of the patient and state (present, absent, uncertain), shape (n_codes, 3)."""
+        used = np.flatnonzero(cases.any(axis=1))
+        finding = [self._number((codes[i], None)) for i in used.tolist()]
+        self._make_room()
+        self.states[finding, : cases.shape[1]] += cases[used]
+
+    def _make_room(self) -> None:
+        if len(self.index) > len(self.states):
+            grown = np.zeros((max(len(self.index), 2 * len(self.states)), len(COUNTED)), np.int64)
+            grown[: len(self.states)] = self.states
+            self.states = grown
 
     def _number(self, finding: Finding) -> int:
         return self.index.setdefault(finding, len(self.index))
@@ -63,6 +81,7 @@ class FindingCounts:
         self.states[:, : len(ROW_STATES)] += seen.reshape(n, len(ROW_STATES))
         for position, marked in enumerate(high_low(batch), start=len(ROW_STATES)):
             self.states[:, position] += np.bincount(finding[marked], minlength=n)
+        self.n_without_range += int(np.count_nonzero(without_range(batch)))
         rows, distance = distances(batch)
         self.states[:, -1] += np.bincount(finding[rows[distance.astype(np.float32) != 0]], minlength=n)
 
@@ -132,11 +151,23 @@ def choose_columns(
             value=values.get(i),
             unit=words.get(code, _NO_WORDS)[0],
             loinc=words.get(code, _NO_WORDS)[1],
+            history=_history(counts, i, min_cases, i in values, left_out),
         )
         if columns.columns():
             candidates.append((-int(recorded[i]), finding_key(code, subject), columns))
     candidates.sort(key=lambda candidate: candidate[:2])
     return Chosen(tuple(columns for _, _, columns in candidates[:max_codes]), n_unconverted)
+
+
+def _history(counts: FindingCounts, i: int, min_cases: int, scaled: bool, left_out: Collection[str]) -> tuple[str, ...]:
+    """Windows and statistics of one finding; statistics of values where there is a scale for them."""
+    kept = []
+    for name, cases in counts.history.items():
+        statistic = name.rpartition(":")[2]
+        wanted = "measured" not in left_out if statistic == "count" else scaled or statistic in ("present", "absent")
+        if wanted and i < len(cases) and cases[i] >= min_cases:
+            kept.append(name)
+    return tuple(kept)
 
 
 def _texts(counts: FindingCounts, min_cases: int) -> dict[int, tuple[str, ...]]:

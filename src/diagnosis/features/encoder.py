@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -14,25 +14,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError
 from diagnosis.features.assemble import SortedRows, stack_rows
-from diagnosis.features.columns import FindingColumns, Layout, lay_out
-from diagnosis.features.context import ContextColumns, ContextCounts, read_context
-from diagnosis.features.counting import FindingCounts, choose_columns
-from diagnosis.features.hierarchy import Hierarchy
+from diagnosis.features.columns import Layout, lay_out
+from diagnosis.features.context import read_context
+from diagnosis.features.learning import Learned, check_options, learn
 from diagnosis.features.lineage import Lineage
-from diagnosis.features.reference import UsedRanges, used_ranges, with_ranges
-from diagnosis.features.rows import batches
+from diagnosis.features.one_case import CasePlan, case_cells, row_of
+from diagnosis.features.reference import UsedRanges, used_ranges
 from diagnosis.features.shards import Shards, write_shards
-from diagnosis.features.states import known_findings
-from diagnosis.features.streaming import Source, checked, encode_records, over_parts
-from diagnosis.features.understood import inherited_from, recorded_matrix, unknown_codes
-from diagnosis.features.values import ValueScale, encode_values
+from diagnosis.features.streaming import Kept, Source, checked, encode_records, over_parts
+from diagnosis.features.understood import inherited_from, recorded_matrix, unconverted_counts, unknown_codes
+from diagnosis.features.values import ValueScale
+from diagnosis.features.windows import Window, checked_windows, window_entries
+from diagnosis.records.records import Records
 
 if TYPE_CHECKING:
-    from diagnosis.records.records import Records
-
-FORMAT = 2
-# Encoders of format 1 knew a record's own ranges alone.
-_BEFORE = {"reference_ranges": False, "range_scores": False, "hierarchy": False}
+    from diagnosis.records.case import Case
 
 
 class FindingEncoder(TransformerMixin, BaseEstimator):
@@ -40,8 +36,9 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
 
     Each state of a finding has a column of its own (``present:CODE``, ``absent:CODE``, ``uncertain:CODE``), each text a
     column beside them (``CODE=text``). With a value *present* means *measured*: such a row sets ``measured:CODE`` and
-    the centred and scaled ``value:CODE``, not ``present:CODE``. ``high:CODE`` and ``low:CODE`` say on which side of the
-    row's own reference range it lies. Findings of somebody else than the patient stand under ``subject/CODE``. The
+    the centred and scaled ``value:CODE``, not ``present:CODE``. ``high:CODE`` and ``low:CODE`` say on which side of its
+    reference range it lies: what the laboratory said, else the row's own range, else that of the packaged table for
+    age, sex and specimen, else nothing. Findings of somebody else than the patient stand under ``subject/CODE``. The
     case gives ``age``, ``age_band:...``, ``sex:...`` and ``pregnant:...``. What is not recorded has no entry at all.
 
     Where a finding repeats within a case, the latest row counts. A comparator (``<``, ``>``) is not looked at: the
@@ -58,6 +55,21 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
     ordering : bool, default True
         False leaves out ``measured:``. That a test was done tells what the doctor suspected; without the column a value
         not measured counts as the training mean. States without a value still tell that they were recorded.
+    reference_ranges : bool, default True
+        False compares values with a range on their own row alone.
+    range_scores : bool, default False
+        Whether there are columns ``z:CODE`` for how far a value lies from the middle of its range.
+    hierarchy : bool, default False
+        With the `parents` of the training vocabulary, *present* also holds for all broader findings, and *absent* for
+        the narrower ones whose absence training has seen; what a case records itself always wins, and *present* wins
+        over *absent*. Links that close a loop are left out.
+    windows : sequence of float or "ever", days
+        For each, columns for what the patient's findings were over that time before the moment of suggestion:
+        ``7d:present:CODE`` and ``7d:absent:CODE`` (how often, as ``log1p``), and of values ``count`` (likewise),
+        ``first``, ``last``, ``min``, ``max`` (scaled as ``value:``) and ``trend`` (by how much it rose along a
+        least-squares line). Looked at are the case's own findings and those of encounters of the same patient that
+        began earlier, as far as they were known by the case's moment. So the records given, in training and when
+        suggesting, should hold a patient's earlier encounters; when they come in parts, in the same part.
 
     Attributes
     ----------
@@ -68,13 +80,17 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
     n_unconverted_ : int
         Training values not used, because their unit does not convert or they are not finite. They still count as
         *measured*.
+    n_without_range_ : int
+        Training values that are neither high nor low because no reference range is known for them.
+    n_loops_ : int
+        Links of the hierarchy left out because they close a loop.
     n_features_out_ : int
         Number of columns.
 
     Notes
     -----
     Nothing here depends on the order of the cases, or of the rows within a case where times or codes differ. Columns
-    are sorted: the context first, then the findings by key.
+    are sorted: the context first, then findings over time and findings, each by key.
 
     Examples
     --------
@@ -89,8 +105,12 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
     values_: dict[str, ValueScale]
     n_unconverted_: int
     n_features_out_: int
+    n_without_range_: int
+    n_loops_: int
+    _learned: Learned
     _layout: Layout
     _range_words: dict[str, tuple[str | None, str | None]]
+    _plan: CasePlan
 
     def __init__(
         self,
@@ -102,6 +122,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         reference_ranges: bool = True,
         range_scores: bool = False,
         hierarchy: bool = False,
+        windows: Sequence[Window] = (),
     ) -> None:
         self.min_cases = min_cases
         self.max_codes = max_codes
@@ -110,6 +131,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         self.reference_ranges = reference_ranges
         self.range_scores = range_scores
         self.hierarchy = hierarchy
+        self.windows = windows
 
     def fit(self, records: Source, y: object = None, *, n_jobs: int = 1) -> Self:  # noqa: ARG002 - the contract
         """Learn the columns from training cases.
@@ -128,56 +150,42 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         InputError
             An option out of range, no records, or nothing in them that makes a column.
         """
-        self._check_options()
+        check_options(self.get_params(deep=False))
         return over_parts(records, self._fit_over, n_jobs=n_jobs)
 
-    def _fit_over(self, sources: Iterable[Records]) -> Self:
-        findings, context = FindingCounts(), ContextCounts()
-        words: dict[str, tuple[str | None, str | None]] = {}
-        hierarchy: Hierarchy | None = None
-        for records in sources:
-            context.add(read_context(records))
-            for code in map(str, records.coded.codes):
-                if words.get(code, (None, None)) == (None, None):
-                    words[code] = records.vocabulary.unit(code), records.vocabulary.loinc(code)
-            if self.hierarchy and hierarchy is None:
-                hierarchy = Hierarchy.of_vocabulary(records.vocabulary)
-            for batch in batches(with_ranges(records, words if self.reference_ranges else {})):
-                findings.add(batch, hierarchy)
-        chosen = choose_columns(
-            findings,
-            min_cases=self.min_cases,
-            max_codes=self.max_codes,
-            left_out=self._left_out(),
-            words=words,
-        )
-        columns = context.columns(ages=self.ages, min_cases=self.min_cases)
-        return self._learn(columns, chosen.findings, chosen.n_unconverted, hierarchy)
+    def fit_transform(self, records: Source, y: object = None, *, n_jobs: int = 1) -> csr_matrix:  # noqa: ARG002
+        """Learn the columns and encode the same cases: as `fit` and `transform`, reading a small source only once.
 
-    def _learn(
-        self,
-        context: ContextColumns,
-        findings: Iterable[FindingColumns],
-        n_unconverted: int,
-        hierarchy: Hierarchy | None,
-    ) -> Self:
-        layout = lay_out(context, findings, hierarchy)
+        Parameters and errors are theirs.
+        """
+        check_options(self.get_params(deep=False))
+        kept = Kept()
+        over_parts(records, lambda parts: self._fit_over(kept.passing(parts)), n_jobs=n_jobs)
+        return self.transform(records if kept.parts is None else kept.parts, n_jobs=n_jobs)
+
+    def _fit_over(self, sources: Iterable[Records]) -> Self:
+        return self._take(learn(sources, self.get_params(deep=False)))
+
+    def _take(self, learned: Learned) -> Self:
+        layout = lay_out(learned.context, learned.findings, learned.hierarchy, checked_windows(self.windows))
         if layout.n_columns == 0:
             raise InputError(
                 f"The encoder needs at least one column that {self.min_cases} training cases share.",
                 "No finding, age or sex of these records is shared by that many.",
                 "Give more cases or lower min_cases.",
             )
-        self._layout = layout
+        self._learned, self._layout = learned, layout
         self.lineage_ = layout.lineage
         self.values_ = {finding.key: finding.value for finding in layout.findings if finding.value is not None}
-        self.n_unconverted_ = n_unconverted
+        self.n_unconverted_, self.n_without_range_ = learned.n_unconverted, learned.n_without_range
+        self.n_loops_ = 0 if learned.hierarchy is None else learned.hierarchy.n_cut
         self.n_features_out_ = layout.n_columns
         self._range_words = {
             finding.code: (finding.unit, finding.loinc)
             for finding in layout.findings
             if self.reference_ranges and finding.subject is None and {"high", "low", "z"} & set(finding.states)
         }
+        self._plan = CasePlan.of(layout, self._range_words)
         return self
 
     @overload
@@ -212,6 +220,25 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
             return over_parts(records, lambda parts: write_shards(folder, parts, names), encode, n_jobs=n_jobs)
         return over_parts(records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs)
 
+    def encode_case(self, case: Case) -> csr_matrix:
+        """Encode one case by hand, in microseconds; the row is the one `transform` gives it.
+
+        Findings go by their codes. Where only the tables can tell (a finding that repeats, a value that needs the
+        packaged table of reference ranges, a hierarchy, windows), the case takes the way of `transform`.
+
+        Returns
+        -------
+        csr_matrix of float32, shape (1, n_columns)
+
+        Raises
+        ------
+        RecordsError
+            The case is not as format 1 wants it.
+        """
+        layout = self._fitted()
+        cells = case_cells(case, self._plan)
+        return self.transform(Records.from_cases([case])) if cells is None else row_of(cells, layout.n_columns)
+
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002 - likewise
         """Return the column names; `input_features` is there for scikit-learn and not looked at."""
         return self._fitted().lineage.names.copy()
@@ -223,7 +250,8 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         it is known.
         """
         layout = self._fitted()
-        return recorded_matrix(layout, checked(records).coded, read_context(records))
+        history = window_entries(checked(records), layout) if layout.history else None
+        return recorded_matrix(layout, records.coded, read_context(records), history)
 
     def unknown(self, records: Records) -> list[tuple[str, ...]]:
         """Return for each case the findings it records that the encoder has no column for, sorted.
@@ -246,26 +274,12 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
 
     def unconverted(self, records: Records) -> NDArray[np.int64]:
         """Count for each case the values that are not used because they do not convert or are not finite."""
-        layout = self._fitted()
-        counts = np.zeros(len(checked(records)), np.int64)
-        for batch in batches(records.coded):
-            lost = encode_values(batch, known_findings(batch, layout), layout.scales).not_used
-            counts[batch.first_case : batch.first_case + batch.n_cases] = np.bincount(
-                batch.case[lost], minlength=batch.n_cases
-            )
-        return counts
+        return unconverted_counts(self._fitted(), checked(records).coded)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fitted encoder as plain values; `from_json` builds one that gives the same matrix bit for bit."""
-        layout = self._fitted()
-        return {
-            "format": FORMAT,
-            "options": self.get_params(deep=False),
-            "n_unconverted": self.n_unconverted_,
-            "context": layout.context.to_json(),
-            "hierarchy": None if layout.spread is None else layout.spread.hierarchy.to_json(),
-            "findings": [finding.to_json() for finding in layout.findings],
-        }
+        self._fitted()
+        return self._learned.to_json(self.get_params(deep=False))
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
@@ -276,19 +290,9 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         InputError
             The values are of another format, or not those of an encoder.
         """
-        if plain.get("format") not in (1, FORMAT):
-            raise InputError(
-                f"An encoder of format 1 or {FORMAT} was expected.",
-                f"Found format {plain.get('format')!r}.",
-                "Use the version of this library that wrote it, or fit again.",
-            )
         try:
-            encoder = cls(**({} if plain["format"] == FORMAT else _BEFORE), **plain["options"])
-            context = ContextColumns.from_json(plain["context"])
-            findings = [FindingColumns.from_json(finding) for finding in plain["findings"]]
-            tree = plain.get("hierarchy")
-            hierarchy = None if tree is None else Hierarchy.from_json(tree)
-            return encoder._learn(context, findings, int(plain["n_unconverted"]), hierarchy)
+            options, learned = Learned.from_json(plain)
+            return cls(**options)._take(learned)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 "The plain values of a fitted encoder were expected.",
@@ -308,19 +312,3 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
     def _fitted(self) -> Layout:
         check_is_fitted(self)
         return self._layout
-
-    def _left_out(self) -> tuple[str, ...]:
-        kept = {"measured": self.ordering, "z": self.range_scores}
-        return tuple(state for state, wanted in kept.items() if not wanted)
-
-    def _check_options(self) -> None:
-        for name, lowest in (("min_cases", 1), ("max_codes", 1)):
-            value = getattr(self, name)
-            if name == "max_codes" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-                raise InputError(f"{name} is a whole number from {lowest}.", f"Found {value!r}.", "Change it.")
-        for name in ("ages", "ordering", "reference_ranges", "range_scores", "hierarchy"):
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise InputError(f"{name} is True or False.", f"Found {getattr(self, name)!r}.", "Change it.")
-

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Stands before the key of a finding over time.
+EARLIER = "earlier/"
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Lineage:
@@ -18,11 +21,12 @@ class Lineage:
         Column names, all different.
     code : ndarray of object, shape (n_columns,)
         Key of the finding: its code, ``subject/CODE`` for another subject than the patient, or ``age``, ``sex``,
-        ``pregnant``.
+        ``pregnant``; ``earlier/`` before the finding's key for what it was over time.
     state : ndarray of object, shape (n_columns,)
-        ``present``, ``absent``, ``uncertain``, ``measured``, ``value``, ``high``, ``low``, ``text`` or ``context``.
+        ``present``, ``absent``, ``uncertain``, ``measured``, ``value``, ``high``, ``low``, ``z``, ``text``, ``context``
+        or ``history``.
     text : ndarray of object, shape (n_columns,)
-        The text a ``text`` column stands for; None elsewhere.
+        The text a ``text`` column stands for; window and statistic (``7d:count``) of ``history``; None elsewhere.
     finding : ndarray of int32, shape (n_columns,)
         Position of the column's finding in `keys`.
     keys : ndarray of object, shape (n_keys,)
@@ -31,7 +35,8 @@ class Lineage:
     key_code, key_subject : ndarray of object, shape (n_keys,)
         The key taken apart; the subject is None for the patient.
     context : ndarray of bool, shape (n_keys,)
-        Whether the key is a part of the context and not a finding.
+        Whether the key is a part of the context and not a finding of this case: age, sex, pregnancy, or a finding over
+        time.
     """
 
     names: NDArray[np.object_]
@@ -52,6 +57,13 @@ class Lineage:
         return (
             f"<Lineage: {len(self)} columns of {len(self.keys) - n_context} findings and {n_context} parts of context>"
         )
+
+    @property
+    def history(self) -> NDArray[np.bool_]:
+        """Whether each key is a finding over time, shape (n_keys,)."""
+        found = np.zeros(len(self.keys), bool)
+        found[self.finding[self.state == "history"]] = True
+        return found
 
     def columns(self, key: str, *, context: bool = False) -> NDArray[np.intp]:
         """Return the columns of one finding (or part of the context), in order; none where the key is not known."""

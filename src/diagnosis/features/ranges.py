@@ -36,6 +36,13 @@ def high_low(batch: FindingRows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return high & present, low & present
 
 
+def without_range(batch: FindingRows) -> NDArray[np.bool_]:
+    """Say which values have no range, nor an interpretation that tells high from low."""
+    said = batch.interpretation
+    silent = (said < 0) | (said > _NORMAL)
+    return batch.valued & silent & np.isnan(batch.ref_low) & np.isnan(batch.ref_high)
+
+
 def distances(batch: FindingRows) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Say how far values lie from the middle of their range, where it has two bounds.
 
@@ -49,8 +56,15 @@ def distances(batch: FindingRows) -> tuple[NDArray[np.intp], NDArray[np.float64]
     """
     rows = np.flatnonzero(batch.valued)
     rows = rows[usable(batch.value[rows]) & (batch.ref_high[rows] > batch.ref_low[rows])]
-    low, high = batch.ref_low[rows], batch.ref_high[rows]
+    fine, distance = bent_distance(batch.value[rows], batch.ref_low[rows], batch.ref_high[rows])
+    return rows[fine], distance
+
+
+def bent_distance(
+    value: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Say which values have a distance, and that distance; `low` is below `high`."""
     with np.errstate(over="ignore", invalid="ignore"):
-        z = (batch.value[rows] - (low + high) / 2) / ((high - low) / (2 * _BOUND))
+        z = (value - (low + high) / 2) / ((high - low) / (2 * _BOUND))
     fine = usable(z)
-    return rows[fine], np.sign(z[fine]) * np.log1p(np.abs(z[fine]))
+    return fine, np.sign(z[fine]) * np.log1p(np.abs(z[fine]))

@@ -13,7 +13,6 @@ from diagnosis.features.context import DAYS_PER_YEAR
 from diagnosis.features.rows import PRESENT, map_distinct
 from diagnosis.features.values import groups, in_unit
 from diagnosis.records.coded import is_blank
-from diagnosis.records.coded import is_blank
 from diagnosis.vocabulary.ranges import reference_ranges, reference_sources
 
 if TYPE_CHECKING:

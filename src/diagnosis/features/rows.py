@@ -89,9 +89,14 @@ def batches(coded: CodedFindings, *, rows: int = BATCH_ROWS, max_cases: int | No
         start = stop
 
 
-def _batch(coded: CodedFindings, start: int, stop: int) -> FindingRows:
+def all_rows(coded: CodedFindings) -> FindingRows:
+    """Return every row of all cases, also those that do not count because a later one does."""
+    return _batch(coded, 0, coded.n_cases, blank(np.True_, len(coded)))
+
+
+def _batch(coded: CodedFindings, start: int, stop: int, counts: NDArray[np.bool_] | None = None) -> FindingRows:
     here = slice(int(coded.offsets[start]), int(coded.offsets[stop]))
-    latest = coded.latest[here]
+    latest = (coded.latest if counts is None else counts)[here]
     keep: slice | NDArray[np.intp] = slice(None) if all_true(latest) else np.flatnonzero(latest)
     code, subject = coded.code[here][keep], coded.subject[here][keep]
     own = is_blank(subject) or bool((subject < 0).all())

@@ -86,5 +86,7 @@ def _distance_entries(batch: FindingRows, finding: NDArray[np.int32], layout: La
 
 def _ones(case: NDArray[np.int32], column: NDArray[np.int32]) -> Entries:
     """Entries of 1 in the columns given, none where the column is -1."""
+    if not len(column) or column.min() >= 0:
+        return Entries.ones(case, column)
     rows = np.flatnonzero(column >= 0)
     return Entries.ones(case[rows], column[rows])

@@ -17,13 +17,15 @@ from diagnosis.features.context import context_entries, read_context
 from diagnosis.features.reference import with_ranges
 from diagnosis.features.rows import batches
 from diagnosis.features.states import finding_entries
+from diagnosis.features.states_only import beside, has_states_only, state_rows
+from diagnosis.features.windows import of_cases, window_entries
 from diagnosis.readers.records_folder import RecordsFolder, open_records
 from diagnosis.records.records import Records
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
-__all__ = ["ENCODED", "Source", "checked", "encode_records", "over_parts"]
+__all__ = ["ENCODED", "Kept", "Source", "checked", "encode_records", "over_parts"]
 
 Source = Records | RecordsFolder | str | Path | Iterable[Records]
 #: Columns of `findings` that encoding looks at, beside those that are required.
@@ -31,6 +33,7 @@ ENCODED = (
     *("value", "unit", "text", "time", "known", "subject"),
     *("ref_low", "ref_high", "interpretation", "specimen"),
 )
+_KEPT = 1 << 29
 T = TypeVar("T")
 P = TypeVar("P")
 
@@ -70,6 +73,30 @@ def over_parts(
     return work(_prepared(_some(map(checked, source)), ready, n_jobs))
 
 
+class Kept:
+    """The parts that went by, as long as their tables take no more than half a gigabyte together.
+
+    Attributes
+    ----------
+    parts : list of Records or None
+        None: there were too many.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[Records] | None = []
+
+    def passing(self, parts: Iterator[Records]) -> Iterator[Records]:
+        """Yield parts and keep them."""
+        self.parts, held = [], 0
+        for part in parts:
+            held += part.nbytes
+            if held > _KEPT:
+                self.parts = None
+            elif self.parts is not None:
+                self.parts.append(part)
+            yield part
+
+
 def checked(records: object) -> Records:
     """Refuse what is no `Records`."""
     if not isinstance(records, Records):
@@ -80,11 +107,19 @@ def checked(records: object) -> Records:
 def encode_records(records: Records, layout: Layout, range_words: Mapping[str, Any]) -> SortedRows:
     """Encode cases: entries a row, and the columns and data of the entries, sorted by case and column."""
     context = read_context(records)
+    if layout.spread is None and not layout.history and has_states_only(records.coded):
+        rows = state_rows(records.coded, layout)
+        if rows is not None:
+            own = sorted_rows(context_entries(context, layout.context), len(records), len(layout.context.columns()))
+            return beside(own, rows)
+    history = window_entries(records, layout) if layout.history else None
     parts = []
     for batch in batches(with_ranges(records, range_words), max_cases=max_cases(layout.n_columns)):
         here = context[batch.first_case : batch.first_case + batch.n_cases]
-        entries = Entries.concatenate([context_entries(here, layout.context), finding_entries(batch, layout)])
-        parts.append(sorted_rows(entries, batch.n_cases, layout.n_columns))
+        entries = [context_entries(here, layout.context), finding_entries(batch, layout)]
+        if history is not None:
+            entries.append(of_cases(history, batch.first_case, batch.n_cases))
+        parts.append(sorted_rows(Entries.concatenate(entries), batch.n_cases, layout.n_columns))
     if len(parts) == 1:
         return parts[0]
     empty: SortedRows = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))

@@ -58,7 +58,7 @@ class Timeline:
         ended = np.where(_ticks(records, "end_time") == NO_TIME, began, _ticks(records, "end_time"))
         known = np.where(known == NO_TIME, ended[coded.case], known)
         clock = np.where(clock == NO_TIME, known, clock)
-        patient = np.unique(records.groups.astype(str), return_inverse=True)[1]
+        patient = _numbered(records.groups)
         order = np.lexsort((began, patient))
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
@@ -101,9 +101,8 @@ class Timeline:
         return np.concatenate([case[by_then], own_case]), self.ordered[np.concatenate([row[by_then], own_row])]
 
     def away(self, case: Int, row: Int) -> Int:
-        """How long before the case's moment each row was observed; 0 for one of its own without any time."""
-        clock = np.where(self.clock[row] == NO_TIME, self.moment[case], self.clock[row])
-        return np.maximum(self.moment[case] - clock, 0)
+        """How long before the case's moment each row was observed."""
+        return np.maximum(self.moment[case] - self.clock[row], 0)
 
     def in_time(self, value: NDArray[np.float64]) -> tuple[Int, Int]:
         """Place of every row in time (rows of one time by value), and the row at each place."""
@@ -119,6 +118,12 @@ def _spans(cases: Int, begin: Int, stop: Int) -> tuple[Int, Int]:
     edge = np.cumsum(length)
     numbers = np.arange(int(edge[-1]) if len(edge) else 0) + np.repeat(begin - (edge - length), length)
     return np.repeat(cases, length), numbers
+
+
+def _numbered(patients: NDArray[np.object_]) -> Int:
+    from pandas import factorize
+
+    return factorize(patients)[0].astype(np.int64)
 
 
 def _untimed_before(patient: Int, timed: NDArray[np.bool_]) -> Int:

@@ -8,22 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from diagnosis.features.assemble import Entries
 from diagnosis.features.columns import Layout
 from diagnosis.features.context import CaseContext
 from diagnosis.features.rows import batches, finding_key, map_distinct, pair_names
 from diagnosis.features.states import known_findings
+from diagnosis.features.values import encode_values
 
 if TYPE_CHECKING:
     from diagnosis.records.coded import CodedFindings
 
 
-def recorded_matrix(layout: Layout, coded: CodedFindings, context: CaseContext) -> csr_matrix:
-    """Mark with 1 which of the lineage's keys each case records; shape (n_cases, n_keys), int8."""
-    keys = layout.lineage.keys
-    n_context = int(layout.lineage.context.sum())
-    known = [np.flatnonzero(context.known(str(part))) for part in keys[:n_context]]
+def recorded_matrix(layout: Layout, coded: CodedFindings, context: CaseContext, history: Entries | None) -> csr_matrix:
+    """Mark with 1 which of the lineage's keys each case records; shape (n_cases, n_keys), int8.
+
+    A finding over time counts as recorded where the case has an entry of it; `history` holds those.
+    """
+    lineage = layout.lineage
+    keys, n_context = lineage.keys, int(lineage.context.sum())
+    known = [np.flatnonzero(context.known(str(part))) for part in keys[:n_context][~lineage.history[:n_context]]]
     cases: list[NDArray[np.integer]] = list(known)
     columns: list[NDArray[np.integer]] = [np.full(len(rows), i) for i, rows in enumerate(known)]
+    if history is not None:
+        of_key = np.unique(history.case.astype(np.int64) * len(keys) + lineage.finding[history.column])
+        cases.append(of_key // len(keys))
+        columns.append(of_key % len(keys))
     for batch in batches(coded):
         finding = known_findings(batch, layout)
         rows = np.flatnonzero(finding >= 0)
@@ -58,6 +67,16 @@ def unknown_codes(layout: Layout, coded: CodedFindings) -> list[tuple[str, ...]]
         for first, group in zip(case[starts].tolist(), np.split(unknown, starts[1:]), strict=True):
             found[batch.first_case + first] = tuple(sorted(keys[i] for i in group.tolist()))
     return found
+
+
+def unconverted_counts(layout: Layout, coded: CodedFindings) -> NDArray[np.int64]:
+    """Count for each case the values that are not used because they do not convert or are not finite."""
+    counts = np.zeros(coded.n_cases, np.int64)
+    for batch in batches(coded):
+        lost = encode_values(batch, known_findings(batch, layout), layout.scales).not_used
+        here = slice(batch.first_case, batch.first_case + batch.n_cases)
+        counts[here] = np.bincount(batch.case[lost], minlength=batch.n_cases)
+    return counts
 
 
 def inherited_from(layout: Layout, coded: CodedFindings) -> list[dict[str, tuple[str, ...]]]:

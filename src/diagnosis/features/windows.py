@@ -6,7 +6,7 @@ were known by its moment. Later encounters, and labels of any, never enter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,20 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.errors import InputError
-from diagnosis.features.rows import ABSENT, PRESENT, FindingRows
+from diagnosis.features.assemble import Entries
+from diagnosis.features.rows import ABSENT, PRESENT, FindingRows, all_rows, map_pairs
+from diagnosis.features.states import known_findings
 from diagnosis.features.timeline import DAY, Timeline
+from diagnosis.features.values import encode_values, usable
 
 if TYPE_CHECKING:
     from diagnosis.features.columns import Layout
+    from diagnosis.records.records import Records
 
 EVER: Literal["ever"] = "ever"
 STATISTICS = ("present", "absent", "count", "first", "last", "min", "max", "trend")
-#: Those that need one value of a case; `trend` needs two at different times.
-OF_VALUES = ("count", "first", "last", "min", "max")
+#: Pairs of a case and a row that are worked on at a time.
 LOOKS = 1 << 21
+_STATUS = {"present": PRESENT, "absent": ABSENT}
 
 Window = float | Literal["ever"]
-Int, Float = NDArray[np.int64], NDArray[np.float64]
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
 
 
 def checked_windows(windows: Sequence[object]) -> tuple[tuple[str, float], ...]:
@@ -39,12 +44,16 @@ def checked_windows(windows: Sequence[object]) -> tuple[tuple[str, float], ...]:
         A window is neither a number of days above 0 nor ``"ever"``, or stands twice.
     """
     found: dict[str, float] = {}
-    for one in [windows] if isinstance(windows, str | int | float) else list(windows):
+    if not isinstance(windows, list | tuple):
+        raise InputError("windows are a list.", f"Found {windows!r}.", "Use for instance [1, 7, 'ever'].")
+    for one in windows:
         days = np.inf if one == EVER else one if isinstance(one, int | float) and not isinstance(one, bool) else np.nan
         if not days > 0 or (np.isinf(days) and one != EVER):
-            raise InputError("windows are days above 0, or 'ever'.", f"Found {one!r}.", "Use for instance [1, 7, 'ever'].")
+            raise InputError(
+                "windows are days above 0, or 'ever'.", f"Found {one!r}.", "Use for instance [1, 7, 'ever']."
+            )
         found[EVER if one == EVER else f"{days:g}d"] = days * DAY
-    if len(found) != len(list(windows)):
+    if len(found) != len(windows):
         raise InputError("windows are a list in which each stands once.", f"Found {windows!r}.", "Name each once.")
     return tuple(sorted(found.items(), key=lambda window: window[1]))
 
@@ -71,7 +80,11 @@ class Cells:
 
 
 def window_cells(
-    timeline: Timeline, rows: FindingRows, finding: NDArray[np.int32], value: Float, windows: Sequence[tuple[str, float]]
+    timeline: Timeline,
+    rows: FindingRows,
+    finding: NDArray[np.int32],
+    value: Float,
+    windows: Sequence[tuple[str, float]],
 ) -> Iterator[Cells]:
     """Look back from every case.
 
@@ -87,58 +100,60 @@ def window_cells(
     windows : sequence of (name, microseconds)
         From `checked_windows`.
     """
-    valued = rows.valued
     wanted = finding >= 0
-    states = [(name, wanted & (rows.status == status) & ~valued) for name, status in _STATUS.items()]
+    states = [(name, wanted & (rows.status == status) & ~rows.valued) for name, status in _STATUS.items()]
     measured = wanted & ~np.isnan(value)
-    n_findings = int(finding.max(initial=-1)) + 1
+    n_findings, n_rows = int(finding.max(initial=0)) + 1, max(len(finding), 1)
     rank, by_rank = timeline.in_time(value)
     for case, row in timeline.looks(LOOKS):
         away = timeline.away(case, row)
-        key = case * n_findings + finding[row]
+        first = int(case.min(initial=0))
+        key = (case - first) * n_findings + finding[row]
         for name, is_state in states:
             at = np.flatnonzero(is_state[row])
-            yield from _counts(name, key[at], away[at], windows, n_findings)
+            for window, length in windows:
+                once, count = np.unique(key[at[away[at] <= length]], return_counts=True)
+                yield Cells(window, name, first + once // n_findings, once % n_findings, np.log1p(count))
         at = np.flatnonzero(measured[row])
         # Case, finding and place in time in one integer: plain numbers are sorted much faster than an order is found.
-        packed = np.sort(key[at] * len(rank) + rank[row[at]])
-        key, row = packed // len(rank) if len(rank) else packed, by_rank[packed % max(len(rank), 1)]
-        yield from _values(timeline, key, row, value[row], windows, n_findings)
+        packed = np.sort(key[at] * n_rows + rank[row[at]])
+        key, row = packed // n_rows, by_rank[packed % n_rows]
+        away = timeline.away(first + key // n_findings, row)
+        for window, length in windows:
+            near = np.flatnonzero(away <= length)
+            if len(near):
+                runs = _Runs.of(key[near], value[row[near]], timeline.clock[row[near]])
+                yield from runs.cells(window, first, n_findings)
 
 
-_STATUS = {"present": PRESENT, "absent": ABSENT}
+@dataclass(frozen=True, slots=True, eq=False)
+class _Runs:
+    """Values sorted by case and finding and, within, by time: one run for each case and finding."""
 
+    key: Int
+    start: Int
+    count: Int
+    value: Float
+    clock: Int
 
-def _counts(name: str, key: Int, away: Int, windows: Sequence[tuple[str, float]], n: int) -> Iterator[Cells]:
-    for window, length in windows:
-        once, count = np.unique(key[away <= length], return_counts=True)
-        yield Cells(window, name, once // max(n, 1), once % max(n, 1), np.log1p(count))
+    @classmethod
+    def of(cls, key: Int, value: Float, clock: Int) -> _Runs:
+        start = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        return cls(key[start], start, np.diff(np.append(start, len(key))), value, clock)
 
-
-def _values(
-    timeline: Timeline, key: Int, row: Int, value: Float, windows: Sequence[tuple[str, float]], n: int
-) -> Iterator[Cells]:
-    """Statistics of values; rows are sorted by `key` and, within, by time."""
-    n = max(n, 1)
-    away = timeline.away(key // n, row)
-    for window, length in windows:
-        at = np.flatnonzero(away <= length)
-        if not len(at):
-            continue
-        k, v, t = key[at], value[at], timeline.clock[row[at]]
-        start = np.flatnonzero(np.concatenate([[True], k[1:] != k[:-1]]))
-        count = np.diff(np.append(start, len(k)))
-        case, finding = k[start] // n, k[start] % n
-        data = {
-            "count": np.log1p(count),
-            "first": v[start],
-            "last": v[start + count - 1],
-            "min": np.minimum.reduceat(v, start),
-            "max": np.maximum.reduceat(v, start),
+    def cells(self, window: str, first: int, n_findings: int) -> Iterator[Cells]:
+        case, finding = first + self.key // n_findings, self.key % n_findings
+        last = self.start + self.count - 1
+        statistics = {
+            "count": np.log1p(self.count),
+            "first": self.value[self.start],
+            "last": self.value[last],
+            "min": np.minimum.reduceat(self.value, self.start),
+            "max": np.maximum.reduceat(self.value, self.start),
         }
-        for name, of in data.items():
-            yield Cells(window, name, case, finding, of)
-        risen = _risen(v, t, start, count)
+        for name, data in statistics.items():
+            yield Cells(window, name, case, finding, data)
+        risen = _risen(self.value, self.clock, self.start, self.count)
         some = np.flatnonzero(~np.isnan(risen))
         yield Cells(window, "trend", case[some], finding[some], risen[some])
 
@@ -153,3 +168,45 @@ def _risen(value: Float, clock: Int, start: Int, count: Int) -> Float:
     slope = np.full(len(start), np.nan)
     np.divide(together, spread, out=slope, where=span > 0)
     return slope * span
+
+
+def count_windows(
+    records: Records, index: Mapping[tuple[str, str | None], int], windows: Sequence[tuple[str, float]]
+) -> dict[str, Int]:
+    """Count the cases that have each statistic in each window (``7d:count``), by finding as `index` numbers them."""
+    rows = all_rows(records.coded)
+    finding = map_pairs(rows, lambda code, subject: index.get((code, subject), -1))
+    value = np.where(rows.valued & usable(rows.value), rows.value, np.nan)
+    seen = {
+        f"{window}:{statistic}": np.zeros(len(index), np.int64) for window, _ in windows for statistic in STATISTICS
+    }
+    for cells in window_cells(Timeline.of(records), rows, finding, value, windows):
+        seen[f"{cells.window}:{cells.statistic}"] += np.bincount(cells.finding, minlength=len(index))
+    return seen
+
+
+def window_entries(records: Records, layout: Layout) -> Entries:
+    """Return the entries of all cases in the columns of windows, in the order of the cases."""
+    rows = all_rows(records.coded)
+    finding = known_findings(rows, layout)
+    has = np.stack(list(layout.history.values())).max(axis=0) >= 0
+    finding = np.where(has[finding], finding, -1).astype(np.int32)
+    values = encode_values(rows, finding, layout.scales)
+    value = np.full(len(finding), np.nan)
+    value[values.rows] = values.encoded
+    parts = []
+    for cells in window_cells(Timeline.of(records), rows, finding, value, layout.windows):
+        column = layout.history.get(f"{cells.window}:{cells.statistic}")
+        if column is not None:
+            own = column[cells.finding]
+            at = np.flatnonzero(own >= 0)
+            parts.append(Entries.of(cells.case[at], own[at], cells.data[at]))
+    found = Entries.concatenate(parts)
+    order = np.argsort(found.case, kind="stable")
+    return Entries(found.case[order], found.column[order], found.data[order])
+
+
+def of_cases(entries: Entries, first: int, n_cases: int) -> Entries:
+    """Cut out some cases, numbered from 0; the entries are in the order of the cases."""
+    start, stop = np.searchsorted(entries.case, [first, first + n_cases])
+    return Entries(entries.case[start:stop] - np.int32(first), entries.column[start:stop], entries.data[start:stop])

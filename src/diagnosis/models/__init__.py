@@ -17,7 +17,8 @@ from diagnosis.models.hybrid import HybridModel
 from diagnosis.models.linear import LinearModel
 from diagnosis.models.policy import BurdenPoint, burden_curve, flag_thresholds
 from diagnosis.models.protocol import Contributions, CrossFitted, Model
-from diagnosis.models.registry import MODELS, make_model
+from diagnosis.models.ranker import Knowledge, RankerModel
+from diagnosis.models.registry import MODELS, choose_kind, make_model
 
 __all__ = [
     "MODELS",
@@ -26,9 +27,12 @@ __all__ = [
     "Contributions",
     "CrossFitted",
     "HybridModel",
+    "Knowledge",
     "LinearModel",
     "Model",
+    "RankerModel",
     "burden_curve",
+    "choose_kind",
     "fit_temperature",
     "fit_with_cross_scores",
     "flag_thresholds",

@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from scipy import sparse
 
-from diagnosis.models.protocol import Matrix
+from diagnosis.errors import InputError
+from diagnosis.models.protocol import FloatArray, Matrix
 
-__all__ = ["InMemory", "RowBatches", "is_batched"]
+__all__ = ["InMemory", "RowBatches", "blocks", "in_memory", "is_batched", "moments"]
 
 # Numbers of one block of scores that stay in a processor's cache.
 _CACHED = 200_000
@@ -32,40 +33,80 @@ class RowBatches(Protocol):
         """Cases and columns."""
         ...
 
-    def batches(self) -> Iterator[tuple[slice, Any]]:
-        """Yield the rows of each batch and their CSR matrix; together they are all rows, in order."""
+    def batches(self) -> Iterator[Any]:
+        """Yield CSR matrices of rows; one after the other they are all rows, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InMemory:
-    """A matrix in memory, read in blocks whose scores stay in the processor's cache.
+    """A matrix in memory, read in blocks whose scores stay in the processor's cache; made by `in_memory`.
 
-    Parameters
+    Attributes
     ----------
-    X : float64 array or CSR matrix of shape (n_cases, n_columns)
-    n_classes : int
-        Scores of a case.
+    shape : tuple of int
+    double, single : tuple of matrices
+        The blocks in float64, without a copy, and in float32.
     """
 
-    X: Matrix
-    n_classes: int
+    shape: tuple[int, int]
+    double: tuple[Any, ...]
+    single: tuple[Any, ...]
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Cases and columns."""
-        return (int(self.X.shape[0]), int(self.X.shape[1]))
-
-    def batches(self) -> Iterator[tuple[slice, Any]]:
+    def batches(self) -> Iterator[Any]:
         """Yield blocks of rows."""
-        n, p = self.shape
-        stored = self.X.nnz if sparse.issparse(self.X) else self.X.size
-        # Adding up a block's gradient costs a pass over all coefficients: let the block be worth it.
-        least = int(10 * p * n / max(stored, 1))
-        step = max(_CACHED // self.n_classes, min(least, n), 256)
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
-            yield rows, self.X[rows]
+        return iter(self.double)
+
+
+def in_memory(X: Matrix, n_classes: int) -> InMemory:
+    """Divide a matrix into blocks for scores of `n_classes` diagnoses."""
+    n, p = (int(size) for size in X.shape)
+    stored = X.nnz if sparse.issparse(X) else X.size
+    # Adding up a block's gradient costs a pass over all coefficients: let the block be worth it.
+    least = int(10 * p * n / max(stored, 1))
+    step = max(_CACHED // n_classes, min(least, n), 256)
+    parts = [slice(start, min(start + step, n)) for start in range(0, n, step)]
+    return InMemory((n, p), _row_blocks(X, parts), _row_blocks(X.astype(np.float32), parts))
+
+
+def _row_blocks(X: Any, parts: list[slice]) -> tuple[Any, ...]:
+    """Return views of rows; scipy's own slices of CSR are copies."""
+    if not sparse.issparse(X):
+        return tuple(X[part] for part in parts)
+    blocks = []
+    for part in parts:
+        first, last = X.indptr[part.start], X.indptr[part.stop]
+        held = (X.data[first:last], X.indices[first:last], X.indptr[part.start : part.stop + 1] - first)
+        blocks.append(sparse.csr_matrix(held, shape=(part.stop - part.start, X.shape[1]), copy=False))
+    return tuple(blocks)
+
+
+def blocks(rows: RowBatches) -> Iterator[tuple[slice, Any]]:
+    """Yield each batch with the rows it holds.
+
+    Raises
+    ------
+    InputError
+        If the batches together have another number of rows than `shape` says.
+    """
+    start = 0
+    for X in rows.batches():
+        stop = start + int(X.shape[0])
+        yield slice(start, stop), X
+        start = stop
+    if start != rows.shape[0]:
+        raise InputError(
+            f"batches of {rows.shape[0]:,} cases in all", f"they held {start:,}", "read the shards' folder again"
+        )
+
+
+def moments(rows: RowBatches, weight: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Return the weighted mean and the weighted sum of squares of each column, and the weight of all cases."""
+    total, square = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for part, X in blocks(rows):
+        total += X.T @ weight[part]
+        square += (X.multiply(X) if sparse.issparse(X) else X * X).T @ weight[part]
+    return total / weight.sum(), square, float(weight.sum())
 
 
 def is_batched(X: object) -> bool:

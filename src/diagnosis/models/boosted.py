@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 
-from diagnosis.models.booster import BoostingOptions, boost, boost_together, trees_of, warn_if_diverged
+from diagnosis.models.booster import Beside, BoostingOptions, boost, boost_together, trees_of, warn_if_diverged
 from diagnosis.models.crossfit import fold_parts, with_floor
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
 from diagnosis.models.scoring import ScoreClassifier
-from diagnosis.models.trees import read_trees
+from diagnosis.models.trees import Trees, join_trees, read_trees
 from diagnosis.models.validation import (
     TrainingSet,
     check_option,
     check_training,
+    check_update,
     check_which,
     checked_matrix,
     dense_of,
     rows_of,
+    take_names,
 )
 
 __all__ = ["BoostedModel"]
@@ -138,10 +142,9 @@ class BoostedModel(ScoreClassifier):
         rounds, used = self.rounds, cases.weighing()
         if self.early_stopping and np.ptp(used.groups):
             held_out = grouped_folds(used.y, used.groups, 5, self.seed) == 0
-            part = used.take(np.flatnonzero(~held_out)), used.take(np.flatnonzero(held_out))
-            _, rounds = boost_together([part], self._options(), rounds, self.early_stopping)
-        self._fit_all(cases, rounds)
-        return self
+            part = Beside(used.take(np.flatnonzero(~held_out))), Beside(used.take(np.flatnonzero(held_out)))
+            _, rounds = self.grow([part])
+        return self.fit_checked(Beside(cases), rounds)
 
     def fit_cross(
         self,
@@ -163,29 +166,95 @@ class BoostedModel(ScoreClassifier):
             A diagnosis without a case in a fold's training part has the floor of `crossfit.with_floor` there.
         """
         cases = self._checked(X, y, sample_weight, groups)
-        parts = list(fold_parts(cases, folds, seed))
-        boosters, rounds = boost_together(
-            [(train, cases.take(rows)) for train, rows in parts], self._options(), self.rounds, self.early_stopping
-        )
+        parts = [(train, rows) for train, rows in fold_parts(cases, folds, seed)]
+        grown, rounds = self.grow([(Beside(train), Beside(cases.take(rows))) for train, rows in parts])
         scores = np.empty((cases.y.size, len(cases.classes)))
-        for booster, (train, rows) in zip(boosters, parts, strict=True):
-            trees = trees_of(booster, rounds, len(cases.classes))
+        for trees, (train, rows) in zip(grown, parts, strict=True):
             scores[rows] = with_floor(trees.raw_scores(rows_of(cases.X, rows), self.n_jobs), train)
-        self._fit_all(cases, rounds)
+        self.fit_checked(Beside(cases), rounds)
         return scores
 
-    def _fit_all(self, cases: TrainingSet, rounds: int) -> None:
-        n_classes = len(cases.classes)
-        self.classes_ = cases.classes
-        self.trees_ = trees_of(boost(cases, self._options(), rounds), rounds, n_classes)
-        self.n_rounds_ = self.trees_.n_rounds
-        warn_if_diverged(self.trees_, cases, self.n_jobs)
+    def grow(self, parts: Sequence[tuple[Beside, Beside]]) -> tuple[list[Trees], int]:
+        """Grow trees on the first of each pair of checked cases, and choose one number of rounds on the second."""
+        boosters, rounds = boost_together(parts, self._options(), self.rounds, self.early_stopping)
+        n_classes = len(parts[0][0].cases.classes)
+        return [trees_of(booster, rounds, n_classes) for booster in boosters] if rounds else [], rounds
 
-    def _checked(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> TrainingSet:
+    def fit_checked(self, part: Beside, rounds: int) -> Self:
+        """Learn from cases that are checked already, with this number of rounds."""
+        return self.keep(trees_of(boost(part, self._options(), rounds), rounds, len(part.cases.classes)), part)
+
+    def keep(self, trees: Trees, part: Beside) -> Self:
+        """Take over trees that were grown on these cases.
+
+        Warns
+        -----
+        DiagnosisWarning
+            If they diverged.
+        """
+        self.n_features_in_, self.classes_ = int(part.cases.X.shape[1]), part.cases.classes
+        self.trees_, self.n_rounds_ = trees, trees.n_rounds
+        warn_if_diverged(self.trees_, part, self.n_jobs)
+        return self
+
+    def update(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        rounds: int = 20,
+        start: FloatArray | None = None,
+    ) -> Self:
+        """Return a new model with further trees, grown on new confirmed cases; this one stays as it is.
+
+        The new trees start from this model's scores. A fifth of the new patients chooses their number; where none
+        helps, none is added.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_cases, n_columns)
+        y : array of shape (n_cases,)
+            Diagnoses the model knows; they need not all occur.
+        sample_weight, groups : array of shape (n_cases,), optional
+        rounds : int
+            Further rounds at most.
+        start : ndarray of shape (n_cases, n_diagnoses), optional
+            Scores the new trees start from, where this model's own are a part of a sum.
+
+        Raises
+        ------
+        InputError
+            For a diagnosis the model does not know, what `fit` refuses, or cases of a single patient.
+        """
+        check_option("update", "rounds", rounds, 1)
+        cases = check_update(self, X, y, sample_weight, groups)
+        start = self.scores_of(cases.X) if start is None else start
+        part, fold = Beside(cases, start), grouped_folds(cases.y, cases.groups, 5, self.seed)
+        sides = part.take(np.flatnonzero(fold != 0)), part.take(np.flatnonzero(fold == 0))
+        patience = self.early_stopping or rounds
+        _, found = boost_together([sides], self._options(), rounds, patience)
+        new = clone(self)
+        take_names(new, self)
+        new.classes_, new.trees_ = self.classes_, self.trees_
+        if found:
+            further = trees_of(boost(part, self._options(), found), found, len(self.classes_))
+            warn_if_diverged(further, part, self.n_jobs)
+            new.trees_ = Trees(join_trees(self.trees_.text, further.text), len(self.classes_))
+        new.n_rounds_ = new.trees_.n_rounds
+        return new
+
+    def checked(self) -> Self:
+        """Return the model itself, or raise InputError for an impossible option."""
         for name, low in _LEAST.items():
             check_option("BoostedModel", name, getattr(self, name), low)
         check_option("BoostedModel", "learning_rate", self.learning_rate, 0.0, above=True)
         check_option("BoostedModel", "column_share", self.column_share, 0.0, 1.0, above=True)
+        return self
+
+    def _checked(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> TrainingSet:
+        self.checked()
         return check_training(self, X, y, sample_weight, groups)
 
     def _options(self) -> BoostingOptions:

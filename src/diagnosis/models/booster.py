@@ -11,10 +11,11 @@ import numpy as np
 
 from diagnosis.errors import DiagnosisWarning
 from diagnosis.models.calibration import log_loss
+from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.trees import Trees, load_lightgbm, normalised
 from diagnosis.models.validation import TrainingSet
 
-__all__ = ["BoostingOptions", "boost", "boost_together", "trees_of", "warn_if_diverged"]
+__all__ = ["Beside", "BoostingOptions", "boost", "boost_together", "trees_of", "warn_if_diverged"]
 
 # Hundreds of rounds of well-behaved trees stay within a few tens; diverged ones were seen at 8e5.
 _HUGE_SCORE = 100.0
@@ -50,29 +51,56 @@ class BoostingOptions:
             "boost_from_average": True,
             "feature_pre_filter": False,
             "deterministic": True,
-            "force_col_wise": True,
+            # The same trees either way, to the last bit; by rows is faster in one thread, by columns in several.
+            "force_row_wise": self.n_jobs == 1,
+            "force_col_wise": self.n_jobs > 1,
             "seed": self.seed,
             "num_threads": self.n_jobs,
             "verbosity": -1,
         }
 
 
-def boost(cases: TrainingSet, options: BoostingOptions, rounds: int) -> Any:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Cases to boost on, with scores that are there already.
+
+    Attributes
+    ----------
+    cases : TrainingSet
+    init : ndarray of float64, shape (n_cases, n_diagnoses), optional
+        What the trees start from and learn the rest of; they start from the prior if None.
+    """
+
+    cases: TrainingSet
+    init: FloatArray | None = None
+
+    def weighing(self) -> Beside:
+        """Return the cases of positive weight."""
+        if (self.cases.weight > 0).all():
+            return self
+        return self.take(np.flatnonzero(self.cases.weight > 0))
+
+    def take(self, rows: IntArray) -> Beside:
+        """Return the chosen cases."""
+        return Beside(self.cases.take(rows), None if self.init is None else self.init[rows])
+
+
+def boost(part: Beside, options: BoostingOptions, rounds: int) -> Any:
     """Grow `rounds` rounds of trees, one a diagnosis each, on the cases of positive weight; return the booster."""
-    booster = _started(cases, options, None)
+    booster = _started(part, options, None)
     for _ in range(rounds):
         booster.update()
     return booster
 
 
 def boost_together(
-    parts: Sequence[tuple[TrainingSet, TrainingSet]], options: BoostingOptions, rounds: int, patience: int
+    parts: Sequence[tuple[Beside, Beside]], options: BoostingOptions, rounds: int, patience: int
 ) -> tuple[list[Any], int]:
     """Grow one booster a part side by side, and choose one number of rounds for all.
 
     Parameters
     ----------
-    parts : sequence of (TrainingSet, TrainingSet)
+    parts : sequence of (Beside, Beside)
         What to learn from, and the held-out cases whose log-loss is followed.
     options : BoostingOptions
     rounds : int
@@ -85,12 +113,22 @@ def boost_together(
     boosters : list
         In the order of `parts`, each with at least the chosen number of rounds.
     rounds : int
-        The number with the lowest log-loss.
+        The number with the lowest log-loss; 0 where the scores given as `init` are best left alone.
+
+    Warns
+    -----
+    DiagnosisWarning
+        If a training was ended because it diverged.
     """
-    weights = np.array([held_out.weight.sum() for _, held_out in parts])
+    weights = np.array([held_out.cases.weight.sum() for _, held_out in parts])
     follow = patience > 0 and bool(weights.any())
     boosters = [_started(train, options, held_out if follow else None) for train, held_out in parts]
-    best, best_loss = rounds, np.inf
+    best, best_loss, pooled, at_start = rounds, np.inf, 0.0, np.inf
+    if follow:
+        used = [(held_out, w) for (_, held_out), w in zip(parts, weights, strict=True) if w]
+        at_start = float(np.average([_start_loss(part) for part, _ in used], weights=[w for _, w in used]))
+        if parts[0][0].init is not None:
+            best, best_loss = 0, at_start
     for done in range(1, rounds + 1):
         for booster in boosters:
             booster.update()
@@ -102,19 +140,35 @@ def boost_together(
             best, best_loss = done, pooled
         elif done - best >= patience:
             break
+    if pooled > 2 * at_start:
+        warn_diverged(f"on held-out cases its log-loss rose to {pooled:.3g} (at the start: {at_start:.3g})", best)
     return boosters, best
 
 
-def _started(cases: TrainingSet, options: BoostingOptions, held_out: TrainingSet | None) -> Any:
+def _start_loss(part: Beside) -> float:
+    """Return the log-loss of the held-out cases before the first tree: of the scores given, or of even odds."""
+    cases = part.cases
+    scores = np.zeros((cases.y.size, len(cases.classes))) if part.init is None else part.init
+    return log_loss(scores, cases.y, cases.weight)
+
+
+def _started(part: Beside, options: BoostingOptions, held_out: Beside | None) -> Any:
     """Return a booster without trees over the weighing cases, with the held-out ones beside it."""
     lgb = load_lightgbm()
-    used = cases.weighing()
-    parameters = options.parameters(len(cases.classes))
-    data = lgb.Dataset(used.X, used.y, weight=used.weight, params=parameters)
+    used, parameters = part.weighing(), options.parameters(len(part.cases.classes))
+    cases = used.cases
+    data = lgb.Dataset(cases.X, cases.y, weight=cases.weight, init_score=used.init, params=parameters)
     booster = lgb.Booster(parameters, data)
-    if held_out is not None and held_out.weight.any():
+    if held_out is not None and held_out.cases.weight.any():
         beside = held_out.weighing()
-        same_bins = lgb.Dataset(beside.X, beside.y, weight=beside.weight, reference=data, params=parameters)
+        same_bins = lgb.Dataset(
+            beside.cases.X,
+            beside.cases.y,
+            weight=beside.cases.weight,
+            init_score=beside.init,
+            reference=data,
+            params=parameters,
+        )
         booster.add_valid(same_bins, "held_out")
     return booster
 
@@ -124,26 +178,33 @@ def trees_of(booster: Any, rounds: int, n_classes: int) -> Trees:
     return Trees(normalised(booster.model_to_string(num_iteration=rounds)), n_classes)
 
 
-def warn_if_diverged(trees: Trees, cases: TrainingSet, n_jobs: int) -> None:
+def warn_if_diverged(trees: Trees, part: Beside, n_jobs: int) -> None:
     """Warn if the model fits its own training cases worse than the prior, or its scores are huge.
 
     LightGBM says nothing when many rare diagnoses send its Newton steps astray, and a ranking can hide it.
     """
-    used = cases.weighing()
-    looked_at = used.take(np.unique(np.linspace(0, used.y.size - 1, _LOOKED_AT).astype(np.int64)))
-    scores = trees.raw_scores(looked_at.X, n_jobs)
-    present = used.prior > 0
-    largest = float(np.abs(scores[:, present]).max())
-    loss = log_loss(scores, looked_at.y, looked_at.weight)
+    used = part.weighing()
+    prior = used.cases.prior
+    looked_at = used.take(np.unique(np.linspace(0, used.cases.y.size - 1, _LOOKED_AT).astype(np.int64)))
+    cases, scores = looked_at.cases, trees.raw_scores(looked_at.cases.X, n_jobs)
+    largest = float(np.abs(scores[:, prior > 0]).max())
     with np.errstate(divide="ignore"):
-        prior_loss = log_loss(
-            np.log(used.prior)[None, :].repeat(looked_at.y.size, axis=0), looked_at.y, looked_at.weight
+        before = np.log(prior)[None, :].repeat(cases.y.size, axis=0) if looked_at.init is None else looked_at.init
+    loss = log_loss(scores if looked_at.init is None else scores + looked_at.init, cases.y, cases.weight)
+    loss_before = log_loss(before, cases.y, cases.weight)
+    if largest > _HUGE_SCORE or loss > loss_before + 1e-9:
+        warn_diverged(
+            f"its largest score is {largest:.3g} and its log-loss on its own training cases {loss:.3g} "
+            f"(before the first tree: {loss_before:.3g})"
         )
-    if largest > _HUGE_SCORE or loss > prior_loss + 1e-9:
-        warnings.warn(
-            f"The boosted model has diverged: its largest score is {largest:.3g} and its log-loss on its own training "
-            f"cases {loss:.3g} (prior alone: {prior_loss:.3g}). "
-            "Raise lambda_l2 or min_hessian, or lower learning_rate.",
-            DiagnosisWarning,
-            stacklevel=3,
-        )
+
+
+def warn_diverged(what: str, rounds: int | None = None) -> None:
+    """Say that boosting went astray, and what helps."""
+    kept = "" if rounds is None else f" Only its first {rounds} rounds are kept."
+    warnings.warn(
+        f"The boosted model has diverged: {what}.{kept} "
+        "Raise lambda_l2 or min_hessian, or lower learning_rate or leaves.",
+        DiagnosisWarning,
+        stacklevel=4,
+    )

@@ -2,7 +2,7 @@
 
 Two rules decide which diagnoses belong: LAC takes those above one probability (the smallest sets on average), APS those
 with little probability ahead of them (sets that grow where the case is hard). Either has one cutoff for all cases, one
-a group of cases, or one a diagnosis.
+that depends on the groups a case belongs to, or one a diagnosis.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,9 +27,12 @@ SET_KINDS: tuple[SetKind, ...] = ("lac", "aps")
 #: more than 5 points in 1 of 20 fits.
 LEAST_CASES = 100
 
-# (n + 1) * coverage is a whole number for many usual choices; rounding error must not add one to it.
-_ROUNDING = 1e-9
+# What rounding may move a sum by.
+_ROUNDING = 1e-12
 _ALL = math.inf
+_TURNS = 20
+
+Groups: TypeAlias = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class SetRule:
         Declared.
     cutoff : float
         Of all cases; infinite where there were too few to choose on: every diagnosis is in.
-    by_group : mapping of str to float
-        Cutoffs of groups of cases; a group that is not there takes `cutoff`.
+    by_group : mapping of str to mapping of str to float
+        For each way of grouping what is added to the cutoff in each group; nothing in a group that is not there.
     by_diagnosis : tuple of float
         One cutoff a diagnosis; empty: `cutoff` for all.
     """
@@ -53,10 +56,10 @@ class SetRule:
     kind: SetKind
     coverage: float
     cutoff: float
-    by_group: Mapping[str, float] = field(default_factory=dict)
+    by_group: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     by_diagnosis: tuple[float, ...] = ()
 
-    def members(self, proba: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.bool_]:
+    def members(self, proba: ArrayLike, groups: Groups | None = None) -> NDArray[np.bool_]:
         """Return which diagnoses are in the set of each case, shape (n_cases, n_diagnoses).
 
         A set is never empty: the most probable diagnosis is always in it, which can only raise the coverage.
@@ -64,19 +67,36 @@ class SetRule:
         Parameters
         ----------
         proba : array of shape (n_cases, n_diagnoses)
-        groups : array of str, shape (n_cases,), optional
-            The group of each case; missing or not seen: all cases.
+        groups : mapping of str to array of shape (n_cases,), optional
+            The group of each case, for each way of grouping; missing or not seen in training: the cutoff of all cases.
         """
         p: FloatArray = np.asarray(proba, dtype=np.float64)
-        inside = _scores(p, self.kind) <= self._cutoffs(p.shape[0], groups)
+        cutoffs: FloatArray = np.full((p.shape[0], 1), self.cutoff)
+        if self.by_diagnosis:
+            cutoffs = np.asarray(self.by_diagnosis, dtype=np.float64)[None, :]
+        for name, offsets in self.by_group.items():
+            if groups is not None and name in groups:
+                cutoffs = cutoffs + np.array([offsets.get(g, 0.0) for g in groups[name].tolist()])[:, None]
+        inside = _scores(p, self.kind) <= cutoffs + _ROUNDING
         inside[np.arange(p.shape[0]), p.argmax(axis=1)] = True
         return inside
 
-    def _cutoffs(self, n: int, groups: ArrayLike | None) -> FloatArray:
-        if self.by_diagnosis:
-            return np.asarray(self.by_diagnosis, dtype=np.float64)[None, :]
-        named: list[Any] = [None] * n if groups is None else np.asarray(groups, dtype=object).tolist()
-        return np.array([self.by_group.get(g, self.cutoff) for g in named], dtype=np.float64)[:, None]
+    def to_json(self) -> dict[str, Any]:
+        """The rule as plain values; an infinite cutoff is null."""
+        return {
+            "kind": self.kind,
+            "coverage": self.coverage,
+            "cutoff": _plain(self.cutoff),
+            "by_group": {name: dict(offsets) for name, offsets in self.by_group.items()},
+            "by_diagnosis": [_plain(c) for c in self.by_diagnosis],
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> SetRule:
+        """Read what `to_json` wrote."""
+        by_diagnosis = tuple(_ALL if c is None else float(c) for c in plain["by_diagnosis"])
+        cutoff = _ALL if plain["cutoff"] is None else float(plain["cutoff"])
+        return cls(plain["kind"], float(plain["coverage"]), cutoff, plain["by_group"], by_diagnosis)
 
 
 def choose_sets(
@@ -85,7 +105,7 @@ def choose_sets(
     coverage: float,
     *,
     kind: SetKind = "lac",
-    groups: ArrayLike | None = None,
+    groups: Groups | None = None,
     class_conditional: bool = False,
     sample_weight: ArrayLike | None = None,
     least_cases: int = LEAST_CASES,
@@ -101,8 +121,9 @@ def choose_sets(
     coverage : float
         Wanted share of sets that hold the case's diagnosis, strictly between 0 and 1.
     kind : {"lac", "aps"}
-    groups : array of str, shape (n_cases,), optional
-        The coverage holds in each group of at least `least_cases` cases (Mondrian); None: in no group.
+    groups : mapping of str to array of shape (n_cases,), optional
+        The coverage holds in each group of at least `least_cases` cases, for each way of grouping: exactly with one,
+        nearly with several (the cutoff is then a sum, fitted by turns).
     class_conditional : bool
         The coverage holds for the cases of each diagnosis with at least `least_cases`, at the price of larger sets.
     sample_weight : array of shape (n_cases,), optional
@@ -121,7 +142,7 @@ def choose_sets(
     if kind not in SET_KINDS:
         do, near = "use lac or aps", nearest(str(kind), SET_KINDS)
         raise InputError("a kind of prediction set", f"there is no {kind!r}", do, near=near)
-    if groups is not None and class_conditional:
+    if groups and class_conditional:
         raise InputError(
             "sets that keep their coverage by group or by diagnosis", "both were asked for", "choose one of them"
         )
@@ -132,9 +153,7 @@ def choose_sets(
     own[known] = _scores(p[known], kind)[np.arange(known.size), y[known]]
     w = np.ones(y.shape) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     cutoff = _quantile(own, coverage, w)
-    by_group: dict[str, float] = {}
-    for group, rows in _large(None if groups is None else np.asarray(groups, dtype=object), w, least_cases).items():
-        by_group[group] = _quantile(own[rows], coverage, w[rows])
+    by_group = _offsets(own, coverage, w, cutoff, groups or {}, least_cases)
     by_diagnosis: tuple[float, ...] = ()
     if class_conditional:
         large = _large(y.astype(object), w, least_cases)
@@ -216,6 +235,10 @@ def sets(proba: ArrayLike, threshold: float) -> NDArray[np.bool_]:
     return SetRule("lac", math.nan, -threshold).members(proba)
 
 
+def _plain(cutoff: float) -> float | None:
+    return cutoff if math.isfinite(cutoff) else None
+
+
 def _scores(p: FloatArray, kind: SetKind) -> FloatArray:
     return -p if kind == "lac" else aps_scores(p)
 
@@ -231,15 +254,37 @@ def _quantile(own: FloatArray, coverage: float, w: FloatArray) -> float:
         return _ALL
     order = np.argsort(own, kind="stable")
     reached = np.cumsum(w[order] / w.mean())
-    needed = (own.size + 1) * coverage - _ROUNDING * own.size
+    # (n + 1) * coverage is a whole number for many usual choices; rounding error must not add one to it.
+    needed = (own.size + 1) * coverage - 1e-9 * own.size
     at = int(np.searchsorted(reached, needed))
     return float(own[order[at]]) if at < own.size else _ALL
 
 
-def _large(groups: NDArray[np.object_] | None, w: FloatArray, least: int) -> dict[Any, IntArray]:
-    """Return the rows of each group with at least `least` cases of positive weight."""
-    if groups is None:
+def _offsets(
+    own: FloatArray, coverage: float, w: FloatArray, cutoff: float, groups: Groups, least: int
+) -> dict[str, dict[str, float]]:
+    """Fit what each group adds to the cutoff, one way of grouping after the other, until nothing moves."""
+    large = {name: _large(np.asarray(values, dtype=object), w, least) for name, values in groups.items()}
+    found = {name: dict.fromkeys(rows, 0.0) for name, rows in large.items()}
+    cutoffs = np.full(own.shape, cutoff)
+    if not math.isfinite(cutoff):
         return {}
+    for _ in range(_TURNS if len(groups) > 1 else 1):
+        moved = 0.0
+        for name, members in large.items():
+            for group, rows in members.items():
+                step = _quantile(own[rows] - cutoffs[rows], coverage, w[rows])
+                if math.isfinite(step):
+                    found[name][group] += step
+                    cutoffs[rows] += step
+                    moved = max(moved, abs(step))
+        if moved < _ROUNDING:
+            break
+    return found
+
+
+def _large(groups: NDArray[np.object_], w: FloatArray, least: int) -> dict[Any, IntArray]:
+    """Return the rows of each group with at least `least` cases of positive weight."""
     rows: dict[Any, list[int]] = {}
     for i in np.flatnonzero(w > 0).tolist():
         if groups[i] is not None:

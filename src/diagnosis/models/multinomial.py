@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from diagnosis.models.batches import RowBatches
+from diagnosis.models.batches import InMemory, RowBatches, blocks
 from diagnosis.models.protocol import FloatArray, IntArray
 
 __all__ = ["Coefficients", "Problem", "curvature", "newton"]
@@ -97,7 +97,7 @@ def newton(problem: Problem, start: FloatArray, tol: float, max_iter: int) -> Co
 def curvature(problem: Problem, proba: list[Any]) -> FloatArray:
     """Return the diagonal of the second derivative of the loss alone, like the coefficients; above 0."""
     total = np.full((problem.rows.shape[1] + 1, proba[0].shape[1]), 1e-12)
-    for (rows, X), p in zip(problem.rows.batches(), proba, strict=True):
+    for (rows, X), p in zip(blocks(problem.rows), proba, strict=True):
         d = (p * (1 - p)) * problem.share[rows, None].astype(np.float32)
         total[:-1] += _squared(X).T @ d
         total[-1] += d.sum(axis=0, dtype=np.float64)
@@ -109,7 +109,7 @@ def _at(problem: Problem, W: FloatArray) -> tuple[float, FloatArray, list[Any]]:
     away = W - problem.anchor
     pull = problem.penalty * away
     loss, gradient, proba = float((pull * away).sum()) / 2, np.array(np.broadcast_to(pull, W.shape)), []
-    for rows, X in problem.rows.batches():
+    for rows, X in blocks(problem.rows):
         share, y = problem.share[rows], problem.y[rows]
         S = np.asarray(X @ W[:-1]) + W[-1]
         S -= S.max(axis=1, keepdims=True)
@@ -168,8 +168,12 @@ def _product(problem: Problem, proba: list[Any], V: FloatArray) -> FloatArray:
 
 
 def _single(rows: RowBatches) -> Iterator[tuple[slice, Any]]:
-    for which, X in rows.batches():
-        yield which, X.astype(np.float32)
+    """Yield the batches in float32."""
+    parts = rows.single if isinstance(rows, InMemory) else (X.astype(np.float32) for X in rows.batches())
+    start = 0
+    for X in parts:
+        yield slice(start, start + X.shape[0]), X
+        start += X.shape[0]
 
 
 def _squared(X: Any) -> Any:

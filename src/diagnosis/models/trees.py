@@ -13,7 +13,7 @@ from diagnosis.errors import BundleError
 from diagnosis.models.protocol import FloatArray, Matrix
 from diagnosis.models.validation import dense_of
 
-__all__ = ["Trees", "cut_trees", "load_lightgbm", "normalised", "read_trees"]
+__all__ = ["Trees", "cut_trees", "join_trees", "load_lightgbm", "normalised", "read_trees"]
 
 _END = "end of trees\n"
 # Below this many numbers a dense copy costs less than LightGBM's way through CSR; the scores are the same bits.
@@ -33,8 +33,10 @@ def load_lightgbm() -> Any:
 
 
 def normalised(text: str) -> str:
-    """Return a model text without what does not belong to the model: the number of threads it was made with."""
-    return re.sub(r"^\[num_threads: -?\d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE)
+    """Return a model text without what does not belong to the model: the number of threads, and what follows it."""
+    for name, value in (("num_threads", 1), ("force_row_wise", 1), ("force_col_wise", 0)):
+        text = re.sub(rf"^\[{name}: -?\d+\]$", f"[{name}: {value}]", text, flags=re.MULTILINE)
+    return text
 
 
 def cut_trees(text: str, which: int) -> str:
@@ -54,31 +56,48 @@ def cut_trees(text: str, which: int) -> str:
     BundleError
         If the text is not LightGBM's, or has no such class.
     """
-    head, found, rest = text.partition("tree_sizes=")
-    line, _, body = rest.partition("\n\n")
-    classes = re.search(r"^num_tree_per_iteration=(\d+)$", head, flags=re.MULTILINE)
-    if not found or classes is None or not 0 <= which < int(classes[1]):
+    head, trees, n_classes, _ = _taken_apart(text)
+    if not 0 <= which < n_classes:
         raise BundleError(
             f"a LightGBM model text with trees of class {which} was expected", "there are none", "save the model again"
         )
-    sizes = [int(size) for size in line.split()]
-    ends = np.cumsum(sizes, dtype=np.int64)
-    mine = range(which, len(sizes), int(classes[1]))
-    # The sizes count bytes; the text is ASCII because the columns have LightGBM's own names.
-    trees = [_renumbered(body[ends[i] - sizes[i] : ends[i]], j) for j, i in enumerate(mine)]
     for pattern, new in (
         (r"num_class=\d+", "num_class=1"),
         (r"num_tree_per_iteration=\d+", "num_tree_per_iteration=1"),
     ):
         head = re.sub(rf"^{pattern}$", new, head, flags=re.MULTILINE)
     head = re.sub(r"^objective=.*$", "objective=regression", head, flags=re.MULTILINE)
-    return (
-        f"{head}tree_sizes={' '.join(str(len(t)) for t in trees)}\n\n{''.join(trees)}{_END}\npandas_categorical:null\n"
-    )
+    return _put_together(head, trees[which::n_classes], f"{_END}\npandas_categorical:null\n")
 
 
-def _renumbered(tree: str, number: int) -> str:
-    return re.sub(r"^Tree=\d+", f"Tree={number}", tree, count=1)
+def join_trees(first: str, second: str) -> str:
+    """Return the model text whose raw scores are those of two models of the same classes and columns added up.
+
+    Everything but the trees is the first one's.
+    """
+    head, trees, n_classes, tail = _taken_apart(first)
+    _, more, n_more, _ = _taken_apart(second)
+    assert n_classes == n_more, "trees of other diagnoses"
+    return _put_together(head, [*trees, *more], tail)
+
+
+def _taken_apart(text: str) -> tuple[str, list[str], int, str]:
+    """Return the head of a model text, its trees, the number of its classes, and what follows the trees."""
+    head, found, rest = text.partition("tree_sizes=")
+    line, _, body = rest.partition("\n\n")
+    classes = re.search(r"^num_tree_per_iteration=(\d+)$", head, flags=re.MULTILINE)
+    if not found or classes is None:
+        raise BundleError("a LightGBM model text with trees was expected", "there are none", "save the model again")
+    sizes = [int(size) for size in line.split()]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    # The sizes count bytes; the text is ASCII because the columns have LightGBM's own names.
+    trees = [body[end - size : end] for end, size in zip(ends.tolist(), sizes, strict=True)]
+    return head, trees, int(classes[1]), body[int(ends[-1]) :] if sizes else body
+
+
+def _put_together(head: str, trees: list[str], tail: str) -> str:
+    numbered = [re.sub(r"^Tree=\d+", f"Tree={i}", tree, count=1) for i, tree in enumerate(trees)]
+    return f"{head}tree_sizes={' '.join(str(len(tree)) for tree in numbered)}\n\n{''.join(numbered)}{tail}"
 
 
 class Trees:

@@ -10,20 +10,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from diagnosis.errors import InputError
+from diagnosis.models.batches import RowBatches, blocks
 from diagnosis.models.protocol import FloatArray, IntArray, Matrix
 
 __all__ = [
     "TrainingSet",
+    "check_batched",
+    "check_choice",
     "check_option",
     "check_training",
+    "check_update",
     "check_which",
     "checked_matrix",
     "class_index",
     "dense_of",
     "rows_of",
+    "take_names",
 ]
 
 
@@ -76,6 +81,37 @@ def check_training(
         For missing labels, weights or patients, negative weights, or fewer than two diagnoses with weight.
     """
     X, labels = validate_data(model, X, y, accept_sparse="csr", dtype=np.float64)
+    return _labelled(_canonical(X), labels, sample_weight, groups)
+
+
+def check_batched(
+    model: Any, rows: RowBatches, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> TrainingSet:
+    """Validate cases that come in batches, as `check_training` does; `X` of the answer is an empty matrix.
+
+    Raises
+    ------
+    InputError
+        Also for a value that is not finite, or another number of labels than of rows.
+    """
+    n, p = (int(size) for size in rows.shape)
+    labels = column_or_1d(y)
+    if labels.shape != (n,):
+        raise InputError(f"one label for each of {n:,} cases", f"{labels.size:,} labels", "give one a case")
+    for part, X in blocks(rows):
+        if not np.isfinite(X.data).all():
+            raise InputError(
+                "finite numbers in every batch",
+                f"NaN or infinity among the rows {part.start} to {part.stop - 1}",
+                "encode the cases again",
+            )
+    model.n_features_in_ = p
+    return _labelled(sparse.csr_matrix((n, p)), labels, sample_weight, groups)
+
+
+def _labelled(
+    X: Matrix, labels: NDArray[Any], sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> TrainingSet:
     _refuse_missing(labels, "y", "give every training case a diagnosis, or leave the case out")
     check_classification_targets(labels)
     classes, index = np.unique(labels, return_inverse=True)
@@ -87,7 +123,32 @@ def check_training(
             f"{weighing} class{'' if weighing == 1 else 'es'} with a positive weight",
             "add cases of another diagnosis, or lower the number of cases a diagnosis must have",
         )
-    return TrainingSet(_canonical(X), index.astype(np.int64), classes, weight, _numbered(groups, index.size))
+    return TrainingSet(X, index.astype(np.int64), classes, weight, _numbered(groups, index.size))
+
+
+def check_update(
+    model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> TrainingSet:
+    """Validate new cases of a fitted model; the answer has the model's own diagnoses as `classes`.
+
+    Raises
+    ------
+    InputError
+        For a diagnosis the model does not know, or what `check_training` refuses.
+    """
+    X = checked_matrix(model, X)
+    labels = column_or_1d(y)
+    check_consistent_length(X, labels)
+    index = class_index(labels, model.classes_)
+    if index.size and index.min() < 0:
+        rows = np.flatnonzero(index < 0)
+        raise InputError(
+            "new cases with diagnoses that the model knows",
+            f"{rows.size} have another or none, first in row {rows[0]}",
+            "leave them out, or fit on old and new cases together",
+        )
+    weight = _checked_weight(sample_weight, index.size)
+    return TrainingSet(X, index, model.classes_, weight, _numbered(groups, index.size))
 
 
 def checked_matrix(model: Any, X: Any) -> Matrix:
@@ -142,6 +203,21 @@ def check_option(owner: str, name: str, value: float, low: float, high: float = 
         f"it is {value!r}",
         "set another value",
     )
+
+
+def check_choice(owner: str, name: str, value: object, choices: Sequence[object]) -> None:
+    """Raise InputError unless an option is one of a few values."""
+    if not any(value is one or (isinstance(one, str) and value == one) for one in choices):
+        raise InputError(
+            f"{name} of {owner} must be one of {', '.join(map(repr, choices))}", f"it is {value!r}", "set one of them"
+        )
+
+
+def take_names(new: Any, old: Any) -> None:
+    """Give a model the columns of another."""
+    new.n_features_in_ = old.n_features_in_
+    if hasattr(old, "feature_names_in_"):
+        new.feature_names_in_ = old.feature_names_in_
 
 
 def rows_of(X: Matrix, rows: NDArray[Any]) -> Matrix:

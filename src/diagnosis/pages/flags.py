@@ -45,7 +45,13 @@ def _out_of_range_age(values: Mapping[str, Any], lang: str) -> str | None:
 
 def _unknown_codes(values: Mapping[str, Any], lang: str) -> str | None:
     n = values.get("n")
-    return None if n is None else counted("flag_says.unknown_codes", int(n), lang)
+    if n is None:
+        return None
+    near = [
+        phrase("flag_says.near", lang, {"text": text, "names": phrase("comma", lang).join(names)})
+        for text, names in values.get("near", {}).items()
+    ]
+    return counted("flag_says.unknown_codes", int(n), lang) + "".join(near)
 
 
 def _too_little(_: Mapping[str, Any], lang: str) -> str:

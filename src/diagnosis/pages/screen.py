@@ -147,7 +147,7 @@ class CaseScreen:
 
     def for_(self, s: SuggestionView) -> words.Sentence:
         """Return what speaks for a suggestion."""
-        return words.for_sentence(s.for_, self.lang)
+        return words.for_sentence(s.for_, self.lang, contrast=s.contrast)
 
     def against(self, s: SuggestionView) -> words.Sentence:
         """Return what speaks against it."""

@@ -56,8 +56,13 @@ def strongest(lines: Iterable[LineView], sign: int, top: int) -> tuple[LineView,
     return tuple(sorted(named, key=lambda line: -abs(line.relative))[:top])
 
 
-def for_sentence(lines: Iterable[LineView], lang: str, top: int = 3) -> Sentence:
+def for_sentence(
+    lines: Iterable[LineView], lang: str, top: int = 3, *, contrast: ContrastView | None = None
+) -> Sentence:
     """Return what speaks for the diagnosis, measured against the average of the shown list.
+
+    A diagnosis that makes up nearly all of the list is its own average, and nothing stands out against that. What
+    speaks for it is then measured against its nearest rival, who is named.
 
     Examples
     --------
@@ -65,7 +70,11 @@ def for_sentence(lines: Iterable[LineView], lang: str, top: int = 3) -> Sentence
     >>> str(for_sentence([LineView(name="cough", relative=0.588), fever], "en")).replace("\\u00a0", " ")
     "For: temperature 39.4 °C (×3.2 versus the list's average) and cough present (×1.8)."
     """
-    return _reasons("for", strongest(lines, 1, top), phrase("versus.list", lang), lang)
+    named = strongest(lines, 1, top)
+    if not named and contrast is not None:
+        rival = in_language(contrast.rival, lang, contrast.rival_code)
+        return _reasons("for", strongest(contrast.for_, 1, top), phrase("versus.rival", lang, {"rival": rival}), lang)
+    return _reasons("for", named, phrase("versus.list", lang), lang)
 
 
 def against_sentence(lines: Iterable[LineView], lang: str, top: int = 3) -> Sentence:

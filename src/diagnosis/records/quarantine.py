@@ -51,6 +51,7 @@ def write_quarantine(
     reasons: Mapping[str, Reasons],
     lines: Mapping[str, Sequence[str]],
     broken: Mapping[str, Mapping[int, str]],
+    numbers: Mapping[str, Sequence[int]] | None = None,
 ) -> str:
     """Write every row set aside, with its reasons; whole or not at all, readable by its owner only.
 
@@ -65,6 +66,8 @@ def write_quarantine(
         Lines that could not be split into columns.
     broken : mapping of str to mapping of int to str
         Row numbers of these lines, ascending, and their reasons.
+    numbers : mapping of str to sequence of int, optional
+        Row numbers of the rows of `sources`, where these are not every row that could be split.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def write_quarantine(
         )  # 0600 by contract of mkstemp
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
-                for entry in _entries(sources, reasons, lines, broken):
+                for entry in _entries(sources, reasons, lines, broken, numbers or {}):
                     out.write(json.dumps(entry, ensure_ascii=False).translate(_LINE_ENDS) + "\n")
             Path(temporary).replace(target)
         except BaseException:
@@ -95,12 +98,17 @@ def _entries(
     reasons: Mapping[str, Reasons],
     lines: Mapping[str, Sequence[str]],
     broken: Mapping[str, Mapping[int, str]],
+    numbers: Mapping[str, Sequence[int]],
 ) -> Iterator[dict[str, Any]]:
     for table, by_row in reasons.items():
         rows = np.array(sorted(by_row), np.int64)
         columns = {c: _values(sources[table][c], rows) for c in sources[table].column_names}
-        numbers = row_numbers(rows, np.array(list(broken.get(table, ())), np.int64))
-        for i, (row, number) in enumerate(zip(rows.tolist(), numbers, strict=True)):
+        known_numbers = numbers.get(table)
+        if known_numbers is None:
+            numbered = row_numbers(rows, np.array(list(broken.get(table, ())), np.int64))
+        else:
+            numbered = np.array(known_numbers, np.int64)[rows]
+        for i, (row, number) in enumerate(zip(rows.tolist(), numbered, strict=True)):
             values = {c: v[i] for c, v in columns.items()}
             yield {"table": table, "row": int(number), "reasons": by_row[row], "values": values}
     for table, texts in lines.items():

@@ -154,6 +154,11 @@ class Records:
         return len(self), int((np.bincount(self.coded.code) > 0).sum())
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that the tables take in memory."""
+        return sum(table.nbytes for table in self._tables.values())
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the tables that are there."""
         return tuple(self._tables)

@@ -41,6 +41,8 @@ def suspicions(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], word
         yield from _mixed_units(code, unit, words)
         yield from _missing_units(findings, code, unit)
         yield from suspected_units(findings, words)
+    if not len(findings) and len(tables["cases"]):
+        yield Fault("no_findings", "findings", "case_id", "holds no rows: no case has a finding", _NO_ROWS, (), 1)
     yield from _rare(tables)
     yield from _dates(tables)
     yield from _ancestors(findings, case, words)

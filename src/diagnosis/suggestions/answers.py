@@ -10,10 +10,19 @@ import numpy.typing as npt
 
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
-from diagnosis.models.conformal import sets
 from diagnosis.records import OTHER, Records
 from diagnosis.suggestions.differential import Differential, Suggestion
-from diagnosis.suggestions.flags import TOO_LITTLE, ages_in_days, case_flags
+from diagnosis.suggestions.flags import (
+    TOO_LITTLE,
+    UNSURE,
+    CaseFacts,
+    ages_in_days,
+    case_flags,
+    implausible_values,
+    near_names,
+)
+from diagnosis.suggestions.policy import groups_of_cases
+from diagnosis.suggestions.red_flags import RedFlag, raised, red_flags_of, shipped_red_flags
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
@@ -47,24 +56,17 @@ def answer(
     listed : ndarray of shape (n_cases, n_listed), optional
         Probabilities of the differential reading, to rank by; sets, flags and abstention stay those of the batch.
     """
-    ages = ages_in_days(seen)
-    lost = diagnoser.encoder_.unconverted(seen)
+    facts = _facts(diagnoser, seen, unknown)
     name, moment = diagnoser.name, batch.as_of
     shown = batch.proba if listed is None else listed
     codes = batch.diagnoses if listed is None else diagnoser.codes("differential")
+    # A case alone has lost its patient's earlier encounters, so what was seen of them is kept with it.
+    rows = diagnoser.encoder_.transform(seen) if diagnoser.encoder_.windows else None
     made = []
     for i in range(len(batch)):
         in_set = _members(batch, i)
-        flags = case_flags(
-            batch.proba[i],
-            batch.diagnoses,
-            diagnoser.calibration_.flag_at,
-            age_days=float(ages[i]),
-            age_range=diagnoser.card_["age_days"],
-            n_unknown=len(unknown[i]),
-            n_values_not_used=int(lost[i]),
-            understood=not batch.abstained[i],
-        )
+        case = facts[i]
+        flags = case_flags(batch.proba[i], batch.diagnoses, diagnoser.calibration_.flag_at, case)
         other = np.flatnonzero(codes == OTHER)
         made.append(
             Differential(
@@ -78,15 +80,40 @@ def answer(
                 must_not_miss=tuple(f.diagnosis for f in flags if f.kind == "must_not_miss" and f.diagnosis),
                 flags=flags,
                 abstained=bool(batch.abstained[i]),
-                abstain_reason=TOO_LITTLE if batch.abstained[i] else None,
+                abstain_reason=None if not batch.abstained[i] else UNSURE if case.understood else TOO_LITTLE,
                 unknown_codes=tuple(unknown[i]),
-                not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": int(lost[i])},
+                not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": case.n_values_not_used},
                 records=seen[[i]],
                 diagnoser=diagnoser,
                 proba=shown[i],
+                row=None if rows is None else rows[i],
             )
         )
     return made
+
+
+def _facts(diagnoser: Diagnoser, seen: Records, unknown: Sequence[tuple[str, ...]]) -> list[CaseFacts]:
+    """What the flags of each case are raised on."""
+    ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
+    clear, trained = understood(diagnoser.encoder_, seen), diagnoser.training_ids_.seen(seen)
+    wrong = implausible_values(seen)
+    red: list[tuple[RedFlag, ...]] = [()] * len(seen)
+    if diagnoser.policy.red_flags:
+        red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), seen)
+    return [
+        CaseFacts(
+            age_days=float(ages[i]),
+            age_range=diagnoser.card_["age_days"],
+            unknown=tuple(unknown[i]),
+            near=near_names(unknown[i], diagnoser.vocabulary_) if unknown[i] else {},
+            n_values_not_used=int(lost[i]),
+            implausible=wrong[i],
+            understood=bool(clear[i]),
+            trained_on=bool(trained[i]),
+            red_flags=red[i],
+        )
+        for i in range(len(seen))
+    ]
 
 
 def batch_of(diagnoser: Diagnoser, seen: Records) -> Batch:
@@ -98,9 +125,9 @@ def batch_of(diagnoser: Diagnoser, seen: Records) -> Batch:
         case_ids=seen.case_ids,
         diagnoses=codes,
         proba=proba,
-        in_set=sets(proba, found.set_at),
+        in_set=found.sets.members(proba, groups_of_cases(seen, diagnoser.policy.grouped_by)),
         flagged=proba >= found.flag_at,
-        abstained=~_understood(diagnoser.encoder_, seen),
+        abstained=~understood(diagnoser.encoder_, seen) | (proba.max(axis=1) < (found.abstain_at or 0.0)),
         prior=n_train / n_train.sum(),
         must_not_miss=np.array([c in diagnoser.vocabulary_.must_not_miss for c in codes], dtype=bool),
         coverage=diagnoser.coverage,
@@ -110,7 +137,7 @@ def batch_of(diagnoser: Diagnoser, seen: Records) -> Batch:
     )
 
 
-def _understood(encoder: FindingEncoder, seen: Records) -> npt.NDArray[np.bool_]:
+def understood(encoder: FindingEncoder, seen: Records) -> npt.NDArray[np.bool_]:
     """Whether a case has at least one finding that reaches the model, in a state that training knows."""
     lineage = encoder.lineage_
     findings = np.flatnonzero(~lineage.context[lineage.finding])

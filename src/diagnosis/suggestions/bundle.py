@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,11 @@ import numpy as np
 from diagnosis.errors import BundleError, InputError
 from diagnosis.features import FindingEncoder
 from diagnosis.models.registry import MODELS
-from diagnosis.suggestions.learned import Calibrated
+from diagnosis.suggestions.calibrated import Calibrated
+from diagnosis.suggestions.policy import Policy
+from diagnosis.suggestions.red_flags import read_red_flags
 from diagnosis.suggestions.reference_reading import read_reading, write_reading
+from diagnosis.suggestions.training_ids import TrainingIds
 from diagnosis.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -30,14 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "bundle_digest", "load_bundle", "save_bundle", "write_learned"]
 
-FORMAT = 1
+FORMAT = 2
 _MANIFEST = "manifest.json"
 _CARD = "card.json"
 _LOCAL = "local"
+_TRAINING_IDS = "training_ids.json"
 _PARAMS = (
     *("as_of", "unknown_time", "label_status", "min_cases", "rest", "top", "coverage", "sensitivity", "target"),
     *("weighted", "folds", "seed"),
 )
+
+#: What stood behind a model of format 1.
+_FIRST_POLICY = Policy(calibration="temperature", set_by=(), flags_per="diagnosis", red_flags=False)
 
 
 def save_bundle(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, Any]) -> Path:
@@ -70,19 +76,14 @@ def write_learned(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, A
             f"found {type(diagnoser.model_).__name__}",
             "save a diagnoser with one of these models",
         )
-    found = diagnoser.calibration_
     learned = {
         "params": {name: getattr(diagnoser, name) for name in _PARAMS},
         "model": kind,
         "classes": [str(c) for c in diagnoser.classes_],
         "pooled": sorted(diagnoser.pooled_),
-        "calibration": {
-            "beta": found.beta,
-            "set_at": found.set_at,
-            "flag_at": [None if np.isnan(f) else float(f) for f in found.flag_at],
-            "log_loss_before": found.log_loss_before,
-            "log_loss_after": found.log_loss_after,
-        },
+        "policy": diagnoser.policy.to_json(),
+        "calibration": diagnoser.calibration_.to_json(),
+        "red_flags": [rule.to_row() for rule in diagnoser.red_flags_],
     }
     _write_json(folder / "diagnoser.json", learned)
     _write_json(folder / "encoder.json", diagnoser.encoder_.to_json())
@@ -121,10 +122,10 @@ def load_bundle(folder: str | Path) -> Diagnoser:
         learned, card = _read_json(path / "diagnoser.json"), _read_json(path / _CARD)
         words = _read_json(path / "vocabulary.json")
         params = {**learned["params"], "label_status": tuple(learned["params"]["label_status"])}
-        made = Diagnoser(learned["model"], **params)
-        calibration = dict(learned["calibration"])
-        flag_at = np.array([np.nan if f is None else f for f in calibration.pop("flag_at")], dtype=np.float64)
-        made.calibration_ = Calibrated(flag_at=flag_at, **calibration)
+        policy = Policy.from_json(learned["policy"]) if "policy" in learned else _FIRST_POLICY
+        made = Diagnoser(learned["model"], **params, policy=policy)
+        made.calibration_ = _calibration(learned, card)
+        made.red_flags_ = read_red_flags(learned.get("red_flags", ()))
         made.encoder_ = FindingEncoder.from_json(_read_json(path / "encoder.json"))
         made.model_ = MODELS[learned["model"]].from_files(path / "model")
         made.reading_ = read_reading(path / "reading", MODELS[learned["model"]])
@@ -132,7 +133,7 @@ def load_bundle(folder: str | Path) -> Diagnoser:
         made.pooled_ = frozenset(learned["pooled"])
         made.vocabulary_ = Vocabulary.from_rows(words["findings"], words["diagnoses"])
         made.card_ = card
-        made.training_ids_ = ()
+        made.training_ids_ = _local(path / _LOCAL)
     except BundleError:
         raise
     except (KeyError, TypeError, ValueError, OSError) as error:
@@ -142,6 +143,14 @@ def load_bundle(folder: str | Path) -> Diagnoser:
             "save the model again with this release",
         ) from error
     return made
+
+
+def _calibration(learned: Mapping[str, Any], card: Mapping[str, Any]) -> Calibrated:
+    plain = learned["calibration"]
+    if "scale" in plain:
+        return Calibrated.from_json(plain)
+    counts = np.array([card["n_by_diagnosis"][c] for c in learned["classes"]], dtype=np.float64)
+    return Calibrated.from_first_format(plain, float(learned["params"]["coverage"]), counts / counts.sum())
 
 
 def _verify(path: Path) -> None:
@@ -203,14 +212,15 @@ def _self_digest(manifest: Mapping[str, Any]) -> str:
 
 def _write_local(folder: Path, diagnoser: Diagnoser) -> None:
     """Keep salted digests of the training ids, so that a later test set can be checked for patients seen here."""
-    if diagnoser.training_ids_:
+    if len(diagnoser.training_ids_):
         folder.mkdir(mode=0o700)
-        salt = secrets.token_hex(16)
-        _write_json(folder / "training_ids.json", {"salt": salt, "sha256": _salted(diagnoser.training_ids_, salt)})
+        _write_json(folder / _TRAINING_IDS, diagnoser.training_ids_.to_json())
 
 
-def _salted(ids: Sequence[str], salt: str) -> list[str]:
-    return sorted(hashlib.sha256(f"{salt}:{one}".encode()).hexdigest() for one in ids)
+def _local(folder: Path) -> TrainingIds:
+    """Read the digests where they are; a model that travelled without them knows no training ids."""
+    path = folder / _TRAINING_IDS
+    return TrainingIds.from_json(_read_json(path)) if path.is_file() else TrainingIds()
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from diagnosis.explanation import Contrast, Evidence, Line, SuggestionEvidence, contrast
-from diagnosis.features import UsedRanges
+from diagnosis.features import EARLIER, UsedRanges
 from diagnosis.pages import (
     CasePage,
     ContrastView,
@@ -21,8 +21,10 @@ from diagnosis.pages import (
     SuggestionView,
     sides,
 )
+from diagnosis.pages.observations import in_language
 from diagnosis.records import OTHER, Records
-from diagnosis.suggestions.flags import TOO_LITTLE
+from diagnosis.suggestions.flags import TOO_LITTLE, UNSURE
+from diagnosis.suggestions.standing import policy_text, trained_on_text
 from diagnosis.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -43,15 +45,28 @@ _CONTEXT = {
     "sex": {"en": "sex", "zh": "性别"},
     "pregnant": {"en": "pregnancy", "zh": "妊娠"},
 }
+_EARLIER = {"en": "{name} (earlier)", "zh": "{name}（既往）"}
 _SAYS: dict[str, Text] = {
     "values_not_used": {
         "en": "Values whose unit does not convert were not used.",
         "zh": "单位无法换算的数值未被使用。",
-    }
+    },
+    "trained_on": {
+        "en": "This patient was among the training cases; the list may look better than it is.",
+        "zh": "该患者属于训练病例，列表可能显得比实际更好。",
+    },
+    "rests_on_unrecorded": {
+        "en": "What was not recorded moves the first suggestion more than any recorded finding.",
+        "zh": "对第一条提示影响最大的是未记录的内容，而不是任何已记录的发现。",
+    },
 }
-_POLICY = {
-    "en": "flags chosen on training cases to catch {share} of the cases of each of {n} must-not-miss diagnoses",
-    "zh": "阈值由训练病例选定，目标为检出 {n} 个不可漏诊诊断各 {share} 的病例",
+_IMPLAUSIBLE = {
+    "en": "{names}: no living patient has such a value; check number and unit.",
+    "zh": "{names}：数值超出人体可能范围，请核对数值与单位。",
+}
+_REASONS = {
+    TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型认识的所见"},
+    UNSURE: {"en": UNSURE, "zh": "首位诊断的把握不足，达不到事先声明的错误率"},
 }
 
 
@@ -69,7 +84,6 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
     case, diagnoser = differential.records, differential.diagnoser
     words, card = case.vocabulary, diagnoser.card_
     evidence = differential.explain()
-    policy = _policy(diagnoser.calibration_.flag_at, diagnoser.sensitivity)
     shown = {s.diagnosis for s in differential.ranked}
     return CasePage(
         model=ModelView(name=diagnoser.name, version=card["versions"]["diagnosis"], digest=diagnoser.fingerprint),
@@ -86,26 +100,37 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
         other_in_set=OTHER in differential.set,
         set_coverage=diagnoser.coverage,
         set_beyond=tuple(_diagnosis(words, d) for d in differential.set if d not in shown and d != OTHER),
-        flags=tuple(
-            FlagView(
-                kind=f.kind,
-                says=_SAYS.get(f.kind, f.rule),
-                diagnosis=_diagnosis(words, f.diagnosis) if f.diagnosis else None,
-                values=f.values,
-            )
-            for f in differential.flags
-        ),
+        flags=tuple(_flag(f.kind, f.rule, f.diagnosis, f.values, words) for f in differential.flags)
+        + _rests_on_unrecorded(evidence),
         abstained=differential.abstained,
-        abstain_reason={"en": TOO_LITTLE, "zh": "没有模型认识的所见"} if differential.abstained else None,
+        abstain_reason=_REASONS.get(differential.abstain_reason or "", differential.abstain_reason),
         unknown_codes=differential.unknown_codes,
         not_used=NotUsed(after_moment=differential.not_used["after_moment"], unknown=differential.not_used["unknown"]),
         n_known_diagnoses=sum(c != OTHER for c in diagnoser.classes_),
-        policy=policy,
-        trained_on=_trained_on(card),
+        policy=policy_text(diagnoser, case),
+        trained_on=trained_on_text(card),
         synthetic=bool(card.get("synthetic") or case.info.get("synthetic")),
         reading=differential.reading,
         outcome=_diagnosis(words, outcome) if outcome else None,
     )
+
+
+def _flag(kind: str, rule: str, diagnosis: str | None, values: Mapping[str, Any], words: Vocabulary) -> FlagView:
+    says: Text = _SAYS.get(kind, rule)
+    if kind == "red_flag":
+        source = f" ({values['source']})" if values.get("source") else ""
+        says = {"en": rule + source, "zh": (values.get("says_zh") or rule) + source}
+    elif kind == "implausible_value":
+        names = {lang: [in_language(_finding(words, c), lang, c) for c in values["codes"]] for lang in _IMPLAUSIBLE}
+        says = {lang: text.format(names=", ".join(names[lang])) for lang, text in _IMPLAUSIBLE.items()}
+    return FlagView(kind=kind, says=says, diagnosis=_diagnosis(words, diagnosis) if diagnosis else None, values=values)
+
+
+def _rests_on_unrecorded(evidence: Evidence) -> tuple[FlagView, ...]:
+    """A flag where what has no record moves the first suggestion more than any line that has one."""
+    if not evidence.suggestions or not evidence.suggestions[0].rests_on_unrecorded:
+        return ()
+    return (FlagView(kind="rests_on_unrecorded", says=_SAYS["rests_on_unrecorded"]),)
 
 
 def _suggestions(differential: Differential, evidence: Evidence, words: Vocabulary) -> Iterable[SuggestionView]:
@@ -155,7 +180,7 @@ def _contrast(one: SuggestionEvidence, all_: Sequence[SuggestionEvidence], words
 def _view(line: Line, words: Vocabulary) -> LineView:
     if line.state == "context":
         return LineView(
-            name=_CONTEXT.get(line.code or "", line.code or ""),
+            name=_context_name(line.code or "", words),
             code=line.code,
             state="context",
             value=line.value,
@@ -178,6 +203,14 @@ def _view(line: Line, words: Vocabulary) -> LineView:
         contribution=line.contribution,
         relative=line.relative,
     )
+
+
+def _context_name(code: str, words: Vocabulary) -> Text:
+    """Age, sex and the like; or a finding of earlier encounters that this one does not record."""
+    if not code.startswith(EARLIER):
+        return _CONTEXT.get(code, code)
+    _, finding = _subject(code.removeprefix(EARLIER))
+    return {lang: text.format(name=in_language(_finding(words, finding), lang)) for lang, text in _EARLIER.items()}
 
 
 def _subject(key: str) -> tuple[str | None, str]:
@@ -248,16 +281,3 @@ def _diagnosis(words: Vocabulary, code: str) -> Text:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _policy(flag_at: np.ndarray, sensitivity: float) -> Text | None:
-    n = int(np.isfinite(flag_at).sum())
-    return {lang: text.format(share=f"{sensitivity:.0%}", n=n) for lang, text in _POLICY.items()} if n else None
-
-
-def _trained_on(card: Mapping[str, Any]) -> Text:
-    n, patients, source = card["n_cases"], card["n_patients"], card.get("source")
-    return {
-        "en": f"{n:,} cases of {patients:,} patients" + (f" ({source})" if source else ""),
-        "zh": f"{patients:,} 名患者的 {n:,} 个病例" + (f"（{source}）" if source else ""),
-    }

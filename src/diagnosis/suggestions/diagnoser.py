@@ -6,40 +6,35 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError
-from diagnosis.explanation import Evidence, explain_case
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.calibration import softmax
 from diagnosis.models.protocol import Model
-from diagnosis.models.registry import make_model
+from diagnosis.models.scale import Scale
 from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
+from diagnosis.suggestions.adapting import adapted
 from diagnosis.suggestions.answers import answer, batch_of
 from diagnosis.suggestions.by_hand import records_by_hand
 from diagnosis.suggestions.differential import Differential
-from diagnosis.suggestions.learned import Calibrated, describe, label, learn
-from diagnosis.suggestions.reference_reading import (
-    READINGS,
-    ReferenceReading,
-    asked_reading,
-    learn_reading,
-    soft_labels,
-)
+from diagnosis.suggestions.fitting import fit_records
+from diagnosis.suggestions.policy import Policy
+from diagnosis.suggestions.reference_reading import READINGS, Reading, ReferenceReading, Target, asked_reading
 
 if TYPE_CHECKING:
+    from diagnosis.suggestions.calibrated import Calibrated
+    from diagnosis.suggestions.red_flags import RedFlag
+    from diagnosis.suggestions.training_ids import TrainingIds
     from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["READINGS", "Diagnoser", "Reading", "Target"]
-
-Reading = Literal["posterior", "differential"]
-Target = Literal["posterior", "differential", "both"]
 
 
 class Diagnoser(ClassifierMixin, BaseEstimator):
@@ -48,7 +43,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     model : str or Model
-        ``"hybrid"``, ``"linear"``, ``"boosted"``, or an unfitted model of your own.
+        ``"hybrid"``, ``"linear"``, ``"boosted"``, ``"ranker"``, ``"auto"`` (the ranker from 150 diagnoses on, otherwise
+        the hybrid; the choice is in `card_`), or an unfitted model of your own.
     encoder : FindingEncoder, optional
         Unfitted; the default one when not given.
     as_of : {"arrival", "index", "end"} or float or None
@@ -66,7 +62,9 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     coverage : float
         Share of cases whose diagnosis the prediction set is to hold.
     sensitivity : float
-        Share of the cases of each must-not-miss diagnosis that its flag is to catch.
+        Share of the cases with a must-not-miss diagnosis whose own diagnosis is to be flagged.
+    policy : Policy
+        By which rules: calibration, kind of sets and groups they hold in, flags, abstention, red flags.
     target : {"posterior", "differential", "both"}
         Which readings are learned. The posterior (which diagnosis is it) always is: sets, flags, `predict_proba` and
         `score` are its. The differential (what a doctor would keep on the list) is learned beside it from the
@@ -113,6 +111,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     pooled_: frozenset[str]
     vocabulary_: Vocabulary
     reading_: ReferenceReading | None
+    red_flags_: tuple[RedFlag, ...]
+    training_ids_: TrainingIds
 
     def __init__(
         self,
@@ -127,6 +127,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         top: int = 5,
         coverage: float = 0.9,
         sensitivity: float = 0.95,
+        policy: Policy = Policy(),  # noqa: B008 - frozen
         target: Target = "posterior",
         weighted: bool = False,
         folds: int = 5,
@@ -143,6 +144,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         self.top = top
         self.coverage = coverage
         self.sensitivity = sensitivity
+        self.policy = policy
         self.target = target
         self.weighted = weighted
         self.folds = folds
@@ -165,35 +167,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         InputError
             Not records, no labels, or fewer than two diagnoses.
         """
-        seen = self._as_known(_checked(records))
-        truth = seen.labels(self.label_status) if y is None else np.asarray(y, dtype=object)
-        groups = np.asarray(seen.groups if groups is None else groups, dtype=object)
-        if self.target not in get_args(Target):
-            raise InputError("a target: posterior, differential or both", f"found {self.target!r}", "use one of these")
-        lists = None if self.target == "posterior" else soft_labels(seen, min_cases=self.min_cases, rest=self.rest)
-        labelled = label(seen, truth, groups, self.min_cases, self.rest)
-        model = make_model(self.model, seed=self.seed, n_jobs=self.n_jobs)
-        learned = learn(
-            labelled,
-            FindingEncoder() if self.encoder is None else clone(self.encoder),
-            model,
-            coverage=self.coverage,
-            sensitivity=self.sensitivity,
-            weight=labelled.records.weight if self.weighted else None,
-            folds=self.folds,
-            seed=self.seed,
-        )
-        self.encoder_, self.model_, self.calibration_ = learned
-        self.reading_ = None
-        if lists is not None:
-            X, weight = self.encoder_.transform(seen), seen.weight if self.weighted else None
-            self.reading_ = learn_reading(lists, X, groups, model, weight=weight, folds=self.folds, seed=self.seed)
-        self.classes_ = np.asarray(self.model_.classes_, dtype=object)
-        self.vocabulary_ = labelled.records.vocabulary
-        self.pooled_ = labelled.pooling.pooled
-        self.card_ = describe(labelled, self.classes_)
-        self.training_ids_ = tuple(sorted({str(i) for i in (*labelled.records.case_ids, *labelled.groups)}))
-        self.__dict__.pop("fingerprint", None)  # of an earlier fit
+        fit_records(self, self._as_known(_checked(records)), y, groups).give_to(self)
         return self
 
     def predict_proba(self, records: Records) -> npt.NDArray[np.float64]:
@@ -206,7 +180,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def codes(self, reading: str = "posterior") -> npt.NDArray[np.object_]:
         """The diagnoses of a reading, in the order of its probabilities; those of the posterior are `classes_`."""
-        return self._part(reading)[1]
+        return self.part(reading)[1]
 
     def predict(self, records: Records) -> npt.NDArray[np.object_]:
         """The most probable diagnosis of each case (`OTHER` included), shape (n_cases,)."""
@@ -269,7 +243,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         shown = self.top if top is None else top
         if shown < 1:
             raise InputError("at least one suggestion to show", f"top is {shown}", "ask for 1 or more")
-        self._part(asked)
+        self.part(asked)
         given = records if isinstance(records, Records) else records_by_hand(records, self.vocabulary_)
         given = given.with_vocabulary(self.vocabulary_)
         seen = self._as_known(given)
@@ -277,12 +251,33 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         listed = None if asked == "posterior" else self.probabilities(seen, asked)
         return answer(self, seen, self.batch(given), self.encoder_.unknown(seen), lengths, shown, listed)
 
-    def explain_indices(
-        self, case: Records, shown: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64] | None, reading: str
-    ) -> Evidence:
-        """Explain diagnoses, by their position in ``codes(reading)``, of one case as of its moment already."""
-        model, _, beta = self._part(reading)
-        return explain_case(case, self.encoder_, model, beta, shown, wanted=wanted, reading=reading)
+    def adapt(
+        self,
+        *,
+        prior: Mapping[str, float] | None = None,
+        records: Records | None = None,
+        site: str | None = None,
+        strength: float | None = None,
+    ) -> Diagnoser:
+        """Return a diagnoser for another place: its prevalence moves the base, no contribution changes.
+
+        Every probability is multiplied by new over old share and renormalised. With labelled `records` of 200 cases or
+        more, one further temperature and the sets are chosen on them (and the flags, with 100 must-not-miss cases);
+        otherwise those promises remain those of training. Adapting again starts from training.
+
+        Parameters
+        ----------
+        prior : mapping of str to float
+            Shares by code or name; diagnoses left out divide the rest as in training.
+        records : Records
+            Labelled cases of the new place that the model was not trained on.
+        site : str
+            One of the training sites with 20 cases or more.
+        strength : float, optional
+            How many cases the training prior is worth beside those counted; chosen by their likelihood when not given.
+        """
+        self._check_fitted()
+        return adapted(self, prior=prior, records=records, site=site, strength=strength)
 
     def save(self, folder: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write everything learned as a folder of plain files; `load_diagnoser` reads it.
@@ -324,16 +319,21 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def probabilities(self, seen: Records, reading: str = "posterior") -> npt.NDArray[np.float64]:
         """Calibrated probabilities of a reading for cases that are as of their moment already."""
-        model, _, beta = self._part(reading)
-        return softmax(beta * model.scores(self.encoder_.transform(seen)))
+        model, _, scale = self.part(reading)
+        return softmax(scale.apply(model.scores(self.encoder_.transform(seen))))
 
-    def _part(self, reading: str) -> tuple[Model, npt.NDArray[np.object_], float]:
-        """Model, diagnoses and temperature of a reading."""
+    def raw_scores(self, records: Records) -> npt.NDArray[np.float64]:
+        """The model's own scores before calibration, shape (n_cases, n_diagnoses)."""
+        self._check_fitted()
+        return self.model_.scores(self.encoder_.transform(self._as_known(_checked(records))))
+
+    def part(self, reading: str) -> tuple[Model, npt.NDArray[np.object_], Scale]:
+        """Model, diagnoses and calibration of a reading."""
         self._check_fitted()
         if reading == "posterior":
-            return self.model_, self.classes_, self.calibration_.beta
+            return self.model_, self.classes_, self.calibration_.scale
         found = asked_reading(reading, self.reading_)
-        return found.model, found.classes, found.beta
+        return found.model, found.classes, Scale(found.beta)
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "model_")

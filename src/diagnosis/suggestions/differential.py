@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from diagnosis.errors import UnknownCodeError, nearest
-from diagnosis.explanation import Contrast, Evidence, contrast
+from diagnosis.explanation import Contrast, Evidence, contrast, explain_case
 from diagnosis.records import OTHER, Records
 from diagnosis.suggestions.flags import Flag
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from diagnosis.suggestions.diagnoser import Diagnoser
 
 __all__ = ["Differential", "Suggestion"]
@@ -93,6 +95,7 @@ class Differential:
     records: Records = field(repr=False)
     diagnoser: Diagnoser = field(repr=False)
     proba: npt.NDArray[np.float64] = field(repr=False)
+    row: csr_matrix | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ranked)
@@ -189,11 +192,14 @@ class Differential:
         """
         classes = self._codes
         listed = self._order()[: top or len(self.ranked)]
-        if diagnoses is None:
-            return self.diagnoser.explain_indices(self.records, np.asarray(listed), None, self.reading)
-        wanted = [self._index(d) for d in diagnoses]
-        shown = sorted({*listed, *wanted}, key=lambda k: (-self.proba[k], str(classes[k])))
-        return self.diagnoser.explain_indices(self.records, np.asarray(shown), np.asarray(wanted), self.reading)
+        wanted = None if diagnoses is None else np.asarray([self._index(d) for d in diagnoses])
+        if wanted is not None:
+            listed = sorted({*listed, *wanted.tolist()}, key=lambda k: (-self.proba[k], str(classes[k])))
+        encoder, (model, _, scale) = self.diagnoser.encoder_, self.diagnoser.part(self.reading)
+        shown = np.asarray(listed)
+        return explain_case(
+            self.records, encoder, model, scale, shown, wanted=wanted, reading=self.reading, row=self.row
+        )
 
     def contrast(self, a: str, b: str) -> Contrast:
         """The findings that separate two diagnoses; they sum to ``log(p_a / p_b)``.

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from diagnosis.errors import nearest
 from diagnosis.records import Records
+from diagnosis.vocabulary import Vocabulary
+from diagnosis.vocabulary.unit_swaps import implausible
 
-__all__ = ["TOO_LITTLE", "Flag", "ages_in_days", "case_flags"]
+if TYPE_CHECKING:
+    from diagnosis.suggestions.red_flags import RedFlag
 
-Kind = Literal["must_not_miss", "out_of_range_age", "unknown_codes", "values_not_used", "too_little_evidence"]
+__all__ = [
+    "TOO_LITTLE",
+    "UNSURE",
+    "CaseFacts",
+    "Flag",
+    "ages_in_days",
+    "case_flags",
+    "implausible_values",
+    "near_names",
+]
+
+Kind = Literal[
+    "must_not_miss",
+    "red_flag",
+    "out_of_range_age",
+    "unknown_codes",
+    "values_not_used",
+    "implausible_value",
+    "too_little_evidence",
+    "trained_on",
+]
 
 TOO_LITTLE = "no finding that the model knows"
+UNSURE = "the most probable diagnosis is too unsure for the declared error"
 _YEAR = 365.25
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +52,14 @@ class Flag:
     Parameters
     ----------
     kind : str
-        ``must_not_miss``, ``out_of_range_age``, ``unknown_codes``, ``values_not_used`` or ``too_little_evidence``.
+        ``must_not_miss``, ``red_flag``, ``out_of_range_age``, ``unknown_codes``, ``values_not_used``,
+        ``implausible_value``, ``too_little_evidence`` or ``trained_on``.
     diagnosis : str, optional
         The diagnosis it is about.
     rule : str
         The rule that raised it, in words.
     values : mapping
-        The numbers behind it.
+        The numbers behind it; of a red flag its code, source and the sentence in Chinese.
     """
 
     kind: Kind
@@ -45,36 +72,62 @@ class Flag:
         return {"kind": self.kind, "diagnosis": self.diagnosis, "rule": self.rule, "values": dict(self.values)}
 
 
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """What the flags of one case are raised on, beside its probabilities.
+
+    Parameters
+    ----------
+    age_days : float, days
+        NaN when not known.
+    age_range : tuple of float, days, or None
+        Youngest and oldest age in training.
+    unknown : tuple of str
+        Findings the model does not know.
+    near : mapping of str to sequence of str
+        For unknown findings that look misspelt, the nearest names.
+    n_values_not_used : int
+        Values whose unit does not convert.
+    implausible : sequence of str
+        Codes whose value no living patient has.
+    understood : bool
+        Whether there is a finding the model knows.
+    trained_on : bool
+        Whether the case or its patient was among the training cases.
+    red_flags : sequence of RedFlag
+        Rules that hold.
+    """
+
+    age_days: float
+    age_range: tuple[float, float] | None
+    unknown: tuple[str, ...]
+    near: Mapping[str, Sequence[str]]
+    n_values_not_used: int
+    implausible: Sequence[str]
+    understood: bool
+    trained_on: bool
+    red_flags: Sequence[RedFlag]
+
+
 def case_flags(
     proba: npt.NDArray[np.float64],
     classes: npt.NDArray[Any],
     flag_at: npt.NDArray[np.float64],
-    *,
-    age_days: float,
-    age_range: tuple[float, float] | None,
-    n_unknown: int,
-    n_values_not_used: int,
-    understood: bool,
+    case: CaseFacts,
 ) -> tuple[Flag, ...]:
-    """Raise the flags of one case.
+    """Raise the flags of one case: red flags first, then what the policy raised, then the rest.
 
     Parameters
     ----------
     proba, flag_at : ndarray of shape (n_diagnoses,)
         Probabilities, and the probability from which each must-not-miss diagnosis is flagged (NaN: never).
-    age_days : float, days
-        NaN when not known.
-    age_range : tuple of float, days
-        Youngest and oldest age in training.
-    n_unknown : int
-        Findings the model does not know.
-    n_values_not_used : int
-        Values whose unit does not convert.
-    understood : bool
-        Whether there is one it knows.
+    classes : ndarray of shape (n_diagnoses,)
+    case : CaseFacts
     """
+    known = {str(c) for c in classes}
+    flags = [_red(rule, known) for rule in case.red_flags]
     raised = np.flatnonzero(proba >= flag_at)
-    flags = [
+    flags += [
         Flag(
             "must_not_miss",
             "probability at or above the threshold of this diagnosis",
@@ -83,20 +136,70 @@ def case_flags(
         )
         for k in raised[np.argsort(-proba[raised], kind="stable")]
     ]
-    if age_range and np.isfinite(age_days) and not age_range[0] <= age_days <= age_range[1]:
-        values = {"age_days": float(age_days), "training_age_days": [float(a) for a in age_range]}
+    return (*flags, *_about_input(case))
+
+
+def _red(rule: RedFlag, known: set[str]) -> Flag:
+    values = {"code": rule.code, "says_zh": rule.says_zh, "source": rule.source}
+    return Flag("red_flag", rule.says, rule.diagnosis if rule.diagnosis in known else None, values)
+
+
+def _about_input(case: CaseFacts) -> list[Flag]:
+    flags = []
+    if case.age_range and np.isfinite(case.age_days) and not case.age_range[0] <= case.age_days <= case.age_range[1]:
+        values = {"age_days": float(case.age_days), "training_age_days": [float(a) for a in case.age_range]}
         flags.append(Flag("out_of_range_age", "age outside the ages seen in training", None, values))
-    if n_unknown:
-        flags.append(Flag("unknown_codes", "findings the model does not know", None, {"n": n_unknown}))
-    if n_values_not_used:
+    if case.unknown:
+        near = {code: list(names) for code, names in case.near.items()}
+        values = {"n": len(case.unknown), **({"near": near} if near else {})}
+        flags.append(Flag("unknown_codes", "findings the model does not know", None, values))
+    if case.n_values_not_used:
         rule = "values whose unit does not convert were not used"
-        flags.append(Flag("values_not_used", rule, None, {"n": n_values_not_used}))
-    if not understood:
+        flags.append(Flag("values_not_used", rule, None, {"n": case.n_values_not_used}))
+    if case.implausible:
+        rule = "values that no living patient has: a slip of the pen, or another unit"
+        flags.append(Flag("implausible_value", rule, None, {"n": len(case.implausible), "codes": [*case.implausible]}))
+    if not case.understood:
         flags.append(Flag("too_little_evidence", TOO_LITTLE, None, {"n": 0}))
-    return tuple(flags)
+    if case.trained_on:
+        flags.append(Flag("trained_on", "the case or its patient was among the training cases", None, {"n": 1}))
+    return flags
 
 
 def ages_in_days(records: Records) -> npt.NDArray[np.float64]:
     """Age of each case in days: `age_days`, else `age_years`; NaN where neither is known."""
     days = records.column("age_days")
     return np.where(np.isnan(days), records.column("age_years") * _YEAR, days)
+
+
+def implausible_values(records: Records) -> list[tuple[str, ...]]:
+    """Return for each case the codes whose value no living patient has (``plausible_values.csv``), sorted."""
+    coded, words = records.coded, records.vocabulary
+    found: list[set[str]] = [set() for _ in range(len(records))]
+    rows = np.flatnonzero(np.isfinite(coded.value) & (coded.unit >= 0))
+    pairs, which = np.unique(np.column_stack([coded.code[rows], coded.unit[rows]]), axis=0, return_inverse=True)
+    for i, (code, unit) in enumerate(pairs.tolist()):
+        name = str(coded.codes[code])
+        here = rows[which.ravel() == i]
+        hit = implausible(coded.value[here], str(coded.units[unit]), words.loinc(name))
+        for case in coded.case[here[hit]].tolist():
+            found[case].add(name)
+    return [tuple(sorted(codes)) for codes in found]
+
+
+def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str, ...]]:
+    """Return the nearest names of findings that may be misspelt; nothing for those that resemble none.
+
+    Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
+    """
+    made = {}
+    known: list[str] | None = None
+    for text in unknown[:_MOST_NAMES]:
+        if ":" in text:
+            continue
+        if known is None:
+            terms = words.findings.values()
+            known = [n for t in terms for n in (*t.names.values(), *t.synonyms, *(() if ":" in t.code else (t.code,)))]
+        if near := nearest(text, known):
+            made[text] = tuple(near)
+    return made

@@ -12,18 +12,16 @@ import numpy.typing as npt
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
-from diagnosis.models.calibration import fit_temperature, log_loss, softmax
-from diagnosis.models.conformal import lac_quantile
 from diagnosis.models.crossfit import fit_with_cross_scores
-from diagnosis.models.policy import flag_thresholds
 from diagnosis.models.protocol import Model
 from diagnosis.records import Pooling, Records, Rest, pool
 from diagnosis.suggestions.flags import ages_in_days
-from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["Calibrated", "Labelled", "calibrate", "describe", "label", "learn"]
+__all__ = ["Labelled", "describe", "label", "learn"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_LEAST_PLACE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +33,6 @@ class Labelled:
     groups: npt.NDArray[np.object_]
     pooling: Pooling
     n_unlabelled: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calibrated:
-    """What is chosen on scores of cases the model was not trained on.
-
-    Parameters
-    ----------
-    beta : float
-        The temperature: probability = softmax(beta * score).
-    set_at : float
-        A diagnosis with at least this probability is in the prediction set.
-    flag_at : ndarray of shape (n_diagnoses,)
-        From which probability a must-not-miss diagnosis is flagged; NaN: no policy for it.
-    log_loss_before, log_loss_after : float
-        Out-of-fold log-loss without and with the temperature, in nats.
-    """
-
-    beta: float
-    set_at: float
-    flag_at: FloatArray
-    log_loss_before: float
-    log_loss_after: float
 
 
 def label(
@@ -93,54 +68,20 @@ def learn(
     encoder: FindingEncoder,
     model: Model,
     *,
-    coverage: float,
-    sensitivity: float,
     weight: FloatArray | None,
     folds: int,
     seed: int,
-) -> tuple[FindingEncoder, Model, Calibrated]:
-    """Encode, fit, and choose on out-of-fold scores what is chosen on them; encoder and model come unfitted.
+) -> tuple[FindingEncoder, Model, FloatArray]:
+    """Encode and fit, and score every case by a model that did not see it; encoder and model come unfitted.
 
     The encoder sees all training cases before they are folded: it reads no label, only which codes are recorded and how
     values are spread.
     """
     X = encoder.fit_transform(labelled.records)
-    y = labelled.y.astype(str)
     fitted, oof = fit_with_cross_scores(
-        model, X, y, sample_weight=weight, groups=labelled.groups, folds=folds, seed=seed
+        model, X, labelled.y.astype(str), sample_weight=weight, groups=labelled.groups, folds=folds, seed=seed
     )
-    classes = np.asarray(fitted.classes_, dtype=object)
-    y_index = np.searchsorted(classes.astype(str), y)
-    words = labelled.records.vocabulary
-    return encoder, fitted, calibrate(oof, y_index, classes, words, coverage, sensitivity, weight)
-
-
-def calibrate(
-    oof: FloatArray,
-    y_index: npt.NDArray[np.int64],
-    classes: npt.NDArray[Any],
-    words: Vocabulary,
-    coverage: float,
-    sensitivity: float,
-    sample_weight: FloatArray | None,
-) -> Calibrated:
-    """Choose temperature, set threshold and flag thresholds on out-of-fold scores, shape (n_cases, n_diagnoses)."""
-    beta = fit_temperature(oof, y_index, sample_weight)
-    proba = softmax(beta * oof)
-    known = y_index >= 0
-    own = np.where(known, proba[np.arange(len(y_index)), np.maximum(y_index, 0)], 0.0)
-    which = np.array([c in words.must_not_miss for c in classes], dtype=bool)
-    flag_at = flag_thresholds(proba, y_index, which, sensitivity, sample_weight=sample_weight)
-    for k in np.flatnonzero(which):
-        stated = words.flag_at(str(classes[k]))
-        flag_at[k] = flag_at[k] if stated is None else stated
-    return Calibrated(
-        beta=beta,
-        set_at=lac_quantile(own, coverage, sample_weight),
-        flag_at=flag_at,
-        log_loss_before=log_loss(oof, y_index, sample_weight),
-        log_loss_after=log_loss(beta * oof, y_index, sample_weight),
-    )
+    return encoder, fitted, oof
 
 
 def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
@@ -156,6 +97,7 @@ def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
         "n_by_diagnosis": {str(c): counts[c] for c in classes},
         "pooled": sorted(labelled.pooling.pooled),
         "prevalence": {by: _prevalence(records.column(by), y, classes) for by in ("site", "setting")},
+        "n_by_place": {by: _counted(records.column(by)) for by in ("site", "setting")},
         "age_days": [float(ages.min()), float(ages.max())] if len(ages) else None,
         "synthetic": bool(records.info.get("synthetic", False)),
         "source": records.info.get("source"),
@@ -173,6 +115,12 @@ def _prevalence(
     for place in sorted({p for p in places if p is not None}):
         here = Counter(y[places == place])
         n = sum(here.values())
-        if n >= 20:
+        if n >= _LEAST_PLACE:
             made[str(place)] = {str(c): here[c] / n for c in classes if here[c]}
     return made
+
+
+def _counted(places: npt.NDArray[np.object_]) -> dict[str, int]:
+    """Training cases at each place that `_prevalence` speaks of."""
+    counts = Counter(str(p) for p in places if p is not None)
+    return {place: n for place, n in sorted(counts.items()) if n >= _LEAST_PLACE}

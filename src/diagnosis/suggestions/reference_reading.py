@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,10 @@ from diagnosis.records import OTHER, Records, Rest
 
 __all__ = [
     "READINGS",
+    "Reading",
     "ReferenceReading",
     "SoftLabels",
+    "Target",
     "asked_reading",
     "learn_reading",
     "read_reading",
@@ -36,6 +38,8 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 
+Reading = Literal["posterior", "differential"]
+Target = Literal["posterior", "differential", "both"]
 #: Which diagnosis is it; which ones would a doctor keep on the list.
 READINGS = ("posterior", "differential")
 

@@ -7,7 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from diagnosis.errors import InputError
+from diagnosis.features import checked_windows
+
 __all__ = [
+    "Abstain",
     "AsOf",
     "Calibration",
     "Cohort",
@@ -45,6 +49,14 @@ def _moment(value: object) -> object:
     raise ValueError("arrival, index, end, or hours after the start of the encounter")
 
 
+def _windows(value: object) -> object:
+    try:
+        checked_windows(value if isinstance(value, list | tuple) else ())
+    except InputError as error:
+        raise ValueError('a list of days above 0, or "ever", each once') from error
+    return _tuple_of_list(value)
+
+
 def _jobs(value: int) -> int:
     if value == -1 or value >= 1:
         return value
@@ -55,6 +67,11 @@ def _short_source(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
+def _tuple_of_groups(value: object) -> object:
+    return () if value is None else (value,) if isinstance(value, str) else _tuple_of_list(value)
+
+
+Grouping = Literal["age_band", "site", "sex", "setting"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of_list)]
 
 
@@ -148,12 +165,18 @@ class Features(_Section):
 
     min_cases: Annotated[int, Field(ge=1)] = 2
     """Columns with fewer training cases are left out."""
-    hierarchy: Literal[False] = False
-    """Codes stand for themselves; nothing is spread to ancestors or descendants."""
+    hierarchy: bool = False
+    """With the `parents` of the vocabulary, *present* holds for broader findings too, *absent* for narrower ones."""
     ages: bool = True
     """Age, age band and sex as columns."""
     ordering: bool = True
     """That a value was measured at all is a column. It tells the doctor's suspicion; false leaves it out."""
+    reference_ranges: bool = True
+    """Values without a range of their own are high or low by the packaged table; false takes a record's own alone."""
+    range_scores: bool = False
+    """How far a value lies from the middle of its range is a column."""
+    windows: Annotated[tuple[float | Literal["ever"], ...], BeforeValidator(_windows)] = ()
+    """Days before the moment, or `ever`, over which findings of this and earlier encounters are summed up."""
 
 
 class ModelChoice(BaseModel):
@@ -161,8 +184,9 @@ class ModelChoice(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, use_attribute_docstrings=True)
 
-    kind: Literal["linear", "boosted", "hybrid"] = "hybrid"
-    """`linear` (logistic), `boosted` (LightGBM), or `hybrid` (both, with fitted weights)."""
+    kind: Literal["linear", "boosted", "hybrid", "ranker", "auto"] = "hybrid"
+    """`linear` (logistic), `boosted` (LightGBM), `hybrid` (both, with fitted weights), `ranker` (candidates, then their
+    order), or `auto`: the ranker from 150 diagnoses on, otherwise the hybrid."""
 
     @property
     def options(self) -> dict[str, object]:
@@ -173,15 +197,25 @@ class ModelChoice(BaseModel):
 class Calibration(_Section):
     """How scores become probabilities."""
 
-    method: Literal["temperature"] = "temperature"
-    """One temperature for all diagnoses, fitted on cross-fitted scores."""
+    method: Literal["adaptive", "temperature"] = "adaptive"
+    """`temperature`: one factor for all scores, fitted on cross-fitted scores. `adaptive`: a further factor for each
+    case, by how sure the model is, where that lowers the log-loss."""
 
 
 class MustNotMiss(_Section):
     """The policy for diagnoses marked `must_not_miss`."""
 
     sensitivity: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """The sensitivity for which each diagnosis' flag threshold is chosen on training data."""
+    """The sensitivity for which flag thresholds are chosen on training data."""
+    per: Literal["case", "diagnosis"] = "case"
+    """`case`: it holds over all cases with such a diagnosis, with the fewest flags; `diagnosis`: for each diagnosis."""
+
+
+class Abstain(_Section):
+    """When not to answer."""
+
+    error: Annotated[float, Field(gt=0, lt=1)]
+    """Most that the first suggestion may be wrong among the cases that are answered, as a share."""
 
 
 class SuggestionPlan(_Section):
@@ -191,8 +225,24 @@ class SuggestionPlan(_Section):
     """How many diagnoses are listed."""
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Target coverage of the conformal set."""
+    set: Literal["lac", "aps"] = "lac"
+    """`lac`: the smallest sets on average; `aps`: sets that grow where the case is hard."""
+    set_by: Annotated[tuple[Grouping, ...], BeforeValidator(_tuple_of_groups)] = ("age_band", "site", "sex")
+    """Groups in which the coverage is kept: one of them, a list, or null for none."""
+    class_conditional: bool = False
+    """The coverage is kept for each diagnosis instead; not together with `set_by`."""
     must_not_miss: MustNotMiss = MustNotMiss()
     """The policy for diagnoses that must not be missed."""
+    abstain: Abstain | None = None
+    """When not to answer, for a declared error; null: only where nothing is known of a case."""
+    red_flags: bool = True
+    """Whether the red-flag rules of the package and of the records are applied."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SuggestionPlan:
+        if self.class_conditional and "set_by" in self.model_fields_set and self.set_by:
+            raise ValueError("either set_by or class_conditional, not both")
+        return self
 
 
 class EvaluationPlan(_Section):

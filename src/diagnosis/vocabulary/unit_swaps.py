@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["suspected_unit_swaps"]
+__all__ = ["implausible", "suspected_unit_swaps"]
 
 
 @cache
@@ -23,6 +23,28 @@ def _bounds() -> Mapping[str, Mapping[str, tuple[float, float]]]:
         for code in row["loinc"].split("|"):
             found[code][row["unit"]] = float(row["lowest"]), float(row["highest"])
     return dict(found)
+
+
+def implausible(values: npt.NDArray[np.float64], unit: str, code: str | None) -> npt.NDArray[np.bool_]:
+    """Say which values no living patient has, in their unit (``plausible_values.csv``).
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        In `unit`; NaN is never implausible.
+    unit : str
+        UCUM; nothing is said of units that are not in the table.
+    code : str or None
+        LOINC, with or without the prefix ``LOINC:``.
+
+    Examples
+    --------
+    >>> implausible(np.array([39.4, 394.0]), "Cel", "LOINC:8310-5").tolist()
+    [False, True]
+    """
+    bounds = _bounds().get((code or "").removeprefix("LOINC:"), {})
+    found: npt.NDArray[np.bool_] = np.zeros(np.shape(values), bool)
+    return ~np.isnan(values) & ~_inside(values, bounds[unit]) if unit in bounds else found
 
 
 def suspected_unit_swaps(values: npt.NDArray[np.float64], unit: str, code: str | None) -> npt.NDArray[np.object_]:

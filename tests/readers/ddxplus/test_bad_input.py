@@ -158,6 +158,20 @@ def test_broken_lines_between_good_ones(tmp_path: Path) -> None:
     assert [p.rows for p in records.report.errors if p.kind == "unknown_pathology"] == [(7,)]
 
 
+def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_release(tmp_path / "set", [GOOD, *(bad for bad, _, _ in BAD_ROWS.values()), GOOD, GOOD])
+    with (folder / "release_validate_patients.csv").open("a", encoding="utf-8") as more:
+        more.write("1,2\n\n" + csv_of([GOOD]).splitlines()[1] + "\n")
+    made = []
+    for size in (20_000, 3):
+        monkeypatch.setattr("diagnosis.readers.ddxplus.patient_files.ROWS", size)
+        aside = tmp_path / f"{size}.jsonl"
+        records = dx.read_ddxplus(folder, on_error="quarantine", quarantine=aside)
+        problems = {(p.severity, p.kind, p.table, p.column, p.rows) for p in records.report.problems}
+        made.append((records.digest(), records.case_ids.tolist(), problems, aside.read_bytes()))
+    assert made[0] == made[1]
+
+
 def test_a_file_cut_off(tmp_path: Path) -> None:
     folder = write_release(tmp_path / "set", [GOOD] * 3)
     file = folder / "release_validate_patients.csv"

@@ -16,7 +16,6 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from diagnosis.models.calibration import log_softmax
-from diagnosis.models.linear import UNWEIGHTED_SCORE
 from diagnosis.models.protocol import FloatArray, IntArray, Matrix
 from diagnosis.models.ranker.likelihood import Likelihood
 
@@ -24,6 +23,8 @@ __all__ = ["Evidence", "FirstStage", "Logistic", "Rows", "clean_rows", "stage_we
 
 Rows = sparse.csr_matrix
 _MOST = 100.0
+# Where no case and nothing known stands for a diagnosis: the floor of all models.
+_NEVER = float(np.log(1e-15))
 # What naive Bayes gets where no part is of any use: enough to keep an order.
 _LEAST = 0.01
 
@@ -94,7 +95,7 @@ class FirstStage:
             coef += weights[3] * logistic.coef
             intercept = intercept + weights[3] * logistic.intercept
         if never is not None:
-            intercept = np.where(never, UNWEIGHTED_SCORE, intercept)
+            intercept = np.where(never, _NEVER, intercept)
         return cls(evidence, weights, coef, weights[0] * found.H, intercept)
 
     def scores(self, X: Rows) -> FloatArray:

@@ -6,21 +6,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diagnosis.models.calibration import fit_temperature
-from diagnosis.models.folds import grouped_folds
+from diagnosis.models.crossfit import fold_parts
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.ranker.contributions import Reference
-from diagnosis.models.ranker.first_stage import Evidence, FirstStage, Rows, clean_rows, filled, stage_weights
+from diagnosis.models.ranker.first_stage import Evidence, FirstStage, Logistic, Rows, clean_rows, filled, stage_weights
 from diagnosis.models.ranker.knowledge import KnownCells
-from diagnosis.models.ranker.likelihood import likelihood_of, tally, value_columns
+from diagnosis.models.ranker.likelihood import Tally, likelihood_of, tally, value_columns
 from diagnosis.models.ranker.logistic import LogisticKind, choose_logistic, fit_logistic
 from diagnosis.models.ranker.pairs import Pairs, pairs_of, portions, stack_pairs
-from diagnosis.models.ranker.rerank import Lists, RerankOptions, added_scores, grow, grow_together, trees_of_rounds
+from diagnosis.models.ranker.rerank import (
+    Lists,
+    RerankOptions,
+    added_scores,
+    grow,
+    grow_together,
+    stack_lists,
+    trees_of_rounds,
+)
 from diagnosis.models.trees import Trees
 from diagnosis.models.validation import TrainingSet
 
-__all__ = ["Learned", "Plan", "learn", "scored"]
+__all__ = ["Learned", "Plan", "learn", "scored", "whole_stage"]
 
 # Numbers (cases times diagnoses) that weights and temperature are chosen on: some hundred cases per parameter at least.
 _CHOSEN_ON = 2_000_000
@@ -51,20 +60,21 @@ class Learned:
 
     Attributes
     ----------
+    counts : Tally
+        What the first stage's likelihood follows from.
     stage : FirstStage
     trees : Trees or None
         None where they make nothing better.
     beta : float
         Scores are multiplied by it.
     reference : Reference
-    logistic : {"exact", "batches", "none"}
     """
 
+    counts: Tally
     stage: FirstStage
     trees: Trees | None
     beta: float
     reference: Reference
-    logistic: LogisticKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,58 +82,153 @@ class _Fold:
     """Cases of one fold, and what was learned from all others."""
 
     rows: IntArray
-    X: Rows
     evidence: Evidence
 
 
-def scored(
-    stage: FirstStage, trees: Trees | None, X: Rows, candidates: int, n_jobs: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return the scores of both stages before the temperature, and the first stage's alone."""
-    first = stage.scores(X)
-    if trees is None:
-        return first, first
-    pairs = pairs_of(stage, X, first, min(candidates, first.shape[1]))
-    return _with_added(first, pairs, added_scores(trees, pairs.features, n_jobs)), first
+def scored(stage: FirstStage, trees: Trees | None, X: Rows, candidates: int, n_jobs: int) -> FloatArray:
+    """Return the scores of both stages, before the temperature."""
+    scores = stage.scores(X)
+    if trees is not None:
+        pairs = pairs_of(stage, X, scores, min(candidates, scores.shape[1]))
+        _add(scores, pairs, trees, n_jobs)
+    return scores
 
 
 def learn(cases: TrainingSet, plan: Plan) -> tuple[Learned, FloatArray | None]:
     """Fit; return also the out-of-fold scores of all cases where the plan asks for them."""
     X = clean_rows(cases.X)
-    valued = value_columns(X)
+    cases = replace(cases, X=X)
+    valued, never = value_columns(X), _never(cases.prior, plan.known)
     kind = plan.logistic or choose_logistic(cases, X.nnz)
-    folds = list(_folds(cases, X, valued, kind, plan))
+    folds = list(_folds(cases, valued, kind, plan))
     weights = _weights(folds, cases)
-    shown = _shown(cases.y.size, plan)
-    looked_at = [np.flatnonzero(np.isin(fold.rows, shown)) for fold in folds]
-    lists = [_lists(fold, rows, weights, cases, plan) for fold, rows in zip(folds, looked_at, strict=True)]
+    scores = np.empty((cases.y.size if plan.every_case else 0, len(cases.classes)))
+    looked_at = _looked_at(folds, cases.y.size, plan)
+    lists, kept = [], []
+    for fold, rows in zip(folds, looked_at, strict=True):
+        stage = FirstStage.of(fold.evidence, weights, never)
+        made, first = _lists(stage, cases.take(rows), plan, keep=plan.every_case or not lists)
+        lists.append(made)
+        kept.append(first)
     held_out = range(len(folds)) if plan.every_case else range(1)
-    parts = [(_joined([one for g, one in enumerate(lists) if g != f], plan), lists[f]) for f in held_out]
+    trees, by_fold = _trees(lists, held_out, plan)
+    for f in held_out:
+        _add(kept[f], lists[f].pairs, by_fold[f], plan.trees.n_jobs)
+    beta = _temperature([kept[f] for f in held_out], [looked_at[f] for f in held_out], cases)
+    for f in held_out if plan.every_case else ():
+        scores[looked_at[f]] = beta * kept[f]
+    counts, logistic = _tally(cases, valued), fit_logistic(kind, cases, plan.C, plan.seed)
+    stage = whole_stage(counts, logistic, weights, valued, plan.smoothing, plan.known)
+    learned = Learned(counts, stage, trees, beta, _mean_case(cases, valued))
+    return learned, scores if plan.every_case else None
+
+
+def whole_stage(
+    counts: Tally,
+    logistic: Logistic | None,
+    weights: FloatArray,
+    valued: IntArray,
+    smoothing: float,
+    known: KnownCells | None,
+) -> FirstStage:
+    """Return the first stage that follows from the sums over all cases."""
+    evidence = Evidence(likelihood_of(counts, valued, smoothing, known), logistic, valued)
+    return FirstStage.of(evidence, weights, _never(counts.cases, known))
+
+
+def _never(cases: FloatArray, known: KnownCells | None) -> NDArray[np.bool_]:
+    """Return which diagnoses have neither a weighing case nor a row of knowledge."""
+    never = cases <= 0
+    if known is not None:
+        never[known.diagnosis] = False
+    return never
+
+
+def _tally(cases: TrainingSet, valued: IntArray) -> Tally:
+    return tally(cases.X, cases.y, cases.weight, len(cases.classes), valued)
+
+
+def _folds(cases: TrainingSet, valued: IntArray, kind: LogisticKind, plan: Plan) -> Iterator[_Fold]:
+    whole = _tally(cases, valued)
+    for train, rows in fold_parts(cases, plan.folds, plan.seed):
+        counts = whole.less(_tally(cases.take(rows), valued))
+        likelihood = likelihood_of(counts, valued, plan.smoothing, plan.known)
+        yield _Fold(rows, Evidence(likelihood, fit_logistic(kind, train, plan.C, plan.seed), valued))
+
+
+def _weights(folds: list[_Fold], cases: TrainingSet) -> FloatArray:
+    """Choose the weights of the first stage's parts on cases of all folds."""
+    chosen = _spaced(np.flatnonzero(cases.weight > 0), max(_FEWEST, _CHOSEN_ON // len(cases.classes)))
+    rows = [fold.rows[np.isin(fold.rows, chosen)] for fold in folds]
+    parts = [fold.evidence.parts(cases.X[r]) for fold, r in zip(folds, rows, strict=True)]
+    every = np.concatenate(rows)
+    return stage_weights([np.concatenate(p) for p in zip(*parts, strict=True)], cases.y[every], cases.weight[every])
+
+
+def _looked_at(folds: list[_Fold], n: int, plan: Plan) -> list[IntArray]:
+    """Return the cases of each fold whose lists are made: all of them, or enough to learn from."""
+    if plan.every_case:
+        return [fold.rows for fold in folds]
+    shown = _spaced(np.arange(n), plan.rerank_cases * len(folds) // max(len(folds) - 1, 1))
+    return [fold.rows[np.isin(fold.rows, shown)] for fold in folds]
+
+
+def _lists(stage: FirstStage, cases: TrainingSet, plan: Plan, *, keep: bool) -> tuple[Lists, FloatArray]:
+    """Make the lists of cases, portion by portion; return also their first-stage scores if they are to be kept."""
+    m = min(plan.candidates, len(cases.classes))
+    first = np.empty((cases.y.size if keep else 0, len(cases.classes)))
+    made, start = [], 0
+    for X in portions(cases.X, m):
+        scores = stage.scores(X)
+        made.append(pairs_of(stage, X, scores, m))
+        if keep:
+            first[start : start + X.shape[0]] = scores
+        start += X.shape[0]
+    return Lists.of(stack_pairs(made), cases.y, cases.weight), first
+
+
+def _trees(lists: list[Lists], held_out: range, plan: Plan) -> tuple[Trees | None, list[Trees | None]]:
+    """Grow trees for each held-out fold on the others; return those to keep, and one for each fold."""
+
+    def join(which: list[Lists]) -> Lists:
+        each = plan.rerank_cases // len(which) + 1
+        return stack_lists([one.at_most(each) for one in which])
+
+    parts = [(join([one for g, one in enumerate(lists) if g != f]), lists[f]) for f in held_out]
     boosters, rounds = grow_together(parts, plan.trees, plan.rounds, plan.patience)
-    by_fold = [trees_of_rounds(booster, rounds) if rounds else None for booster in boosters]
-    last = by_fold[0]
-    if rounds and plan.every_case:
-        last = trees_of_rounds(grow(_joined(lists, plan), plan.trees, rounds), rounds)
-    scores = np.concatenate(
-        [_fold_scores(folds[f], weights, trees, plan) for f, trees in zip(held_out, by_fold, strict=True)]
-    )
-    rows = np.concatenate([folds[f].rows for f in held_out])
-    beta = _temperature(scores, cases.y[rows], cases.weight[rows])
-    learned = Learned(_whole(cases, X, valued, kind, weights, plan), last, beta, _mean_case(X, valued, cases), kind)
+    if not rounds:
+        return None, [None] * len(parts)
+    by_fold: list[Trees | None] = [trees_of_rounds(booster, rounds) for booster in boosters]
     if not plan.every_case:
-        return learned, None
-    out = np.empty_like(scores)
-    out[rows] = beta * scores
-    return learned, out
+        return by_fold[0], by_fold
+    return trees_of_rounds(grow(join(lists), plan.trees, rounds), rounds), by_fold
 
 
-def _folds(cases: TrainingSet, X: Rows, valued: IntArray, kind: LogisticKind, plan: Plan) -> Iterator[_Fold]:
-    fold = grouped_folds(cases.y, cases.groups, plan.folds, plan.seed)
-    whole = tally(X, cases.y, cases.weight, len(cases.classes), valued)
-    for f in range(int(fold.max()) + 1):
-        rows, rest = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
-        train = replace(cases.take(rest), X=X[rest])
-        assert not np.isin(cases.groups[rows], train.groups).any(), "a patient stands on both sides"
-        own = tally(X[rows], cases.y[rows], cases.weight[rows], len(cases.classes), valued)
-        ratios = likelihood_of(whole.less(own), valued, plan.smoothing, plan.known)
-        yield _Fold(rows, X[rows], Evidence(ratios, fit_logistic(kind, train, plan.C, plan.seed), valued))
+def _add(first: FloatArray, pairs: Pairs, trees: Trees | None, n_jobs: int) -> None:
+    """Add what the trees say to the first stage's scores of the candidates, in place."""
+    if trees is not None:
+        added = pairs.first + added_scores(trees, pairs.features, n_jobs)
+        np.put_along_axis(first, pairs.candidates, added, axis=1)
+
+
+def _temperature(scores: list[FloatArray], rows: list[IntArray], cases: TrainingSet) -> float:
+    weight = np.concatenate([cases.weight[r] for r in rows])
+    most = max(_FEWEST, _CHOSEN_ON // len(cases.classes))
+    chosen = _spaced(np.flatnonzero(weight > 0), most)
+    ends = np.cumsum([r.size for r in rows])
+    picked = [
+        one[chosen[(chosen >= end - r.size) & (chosen < end)] - (end - r.size)]
+        for one, r, end in zip(scores, rows, ends, strict=True)
+    ]
+    y = cases.y[np.concatenate(rows)]
+    return fit_temperature(np.concatenate(picked), y[chosen], weight[chosen])
+
+
+def _mean_case(cases: TrainingSet, valued: IntArray) -> Reference:
+    share = cases.weight / cases.weight.sum()
+    return Reference(np.asarray(cases.X.T @ share), np.asarray(filled(cases.X, valued).T @ share))
+
+
+def _spaced(rows: IntArray, most: int) -> IntArray:
+    """Return at most so many of the rows, evenly spaced."""
+    return rows[np.linspace(0, rows.size - 1, min(most, rows.size)).astype(np.int64)]

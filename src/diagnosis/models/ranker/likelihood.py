@@ -110,7 +110,7 @@ def likelihood_of(counts: Tally, valued: IntArray, smoothing: float, known: Know
     Every diagnosis is pulled towards all cases together with the strength of `smoothing` cases: one that has no case
     of its own says nothing about any column, unless `known` does.
     """
-    all_cases = float(counts.cases.sum())
+    all_cases = max(float(counts.cases.sum()), _HALF)
     share = (counts.ones.sum(axis=1) + _HALF) / (all_cases + 1.0)
     theta = (counts.ones + smoothing * share[:, None]) / (counts.cases + smoothing)
     if known is not None:

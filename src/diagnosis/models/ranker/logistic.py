@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from diagnosis.models.linear import fit_coefficients
+from diagnosis.models.linear import LinearModel
 from diagnosis.models.protocol import FloatArray
 from diagnosis.models.ranker.first_stage import Logistic
 from diagnosis.models.validation import TrainingSet
@@ -34,16 +34,20 @@ def choose_logistic(cases: TrainingSet, n_entries: int) -> LogisticKind:
 
 
 def fit_logistic(kind: LogisticKind, cases: TrainingSet, C: float, seed: int) -> Logistic | None:
-    """Fit the cases of positive weight; None where `kind` is ``"none"`` or only one diagnosis weighs."""
-    if kind == "none" or np.count_nonzero(cases.prior) < 2:
+    """Fit the cases of positive weight; None where `kind` is ``"none"``, zeros where only one diagnosis weighs."""
+    if kind == "none":
         return None
-    if kind == "exact":
-        coef, intercept, _ = fit_coefficients(cases, C, 200, 1e-4, seed)
-        present = cases.prior > 0
-        # A diagnosis that is not there has no coefficients: its own prior says how rare it is.
-        floor = intercept[present].min() - np.log(2.0)
-        return Logistic(np.ascontiguousarray(coef.T), np.where(present, intercept, floor))
-    return _by_batches(cases.weighing(), seed)
+    if np.count_nonzero(np.bincount(cases.y, cases.weight)) < 2:
+        return Logistic(np.zeros((cases.X.shape[1], len(cases.classes))), np.zeros(len(cases.classes)))
+    if kind == "batches":
+        return _by_batches(cases.weighing(), seed)
+    used = cases.weighing()
+    fitted = LinearModel(C=C, tol=1e-4, seed=seed).fit(used.X, used.y, sample_weight=used.weight)
+    coef = np.zeros((cases.X.shape[1], len(cases.classes)))
+    # A diagnosis that is not there has no coefficients, and less than the rarest one's intercept.
+    intercept = np.full(len(cases.classes), fitted.intercept_.min() - np.log(2.0))
+    coef[:, fitted.classes_], intercept[fitted.classes_] = fitted.coef_.T, fitted.intercept_
+    return Logistic(coef, intercept)
 
 
 def _by_batches(cases: TrainingSet, seed: int) -> Logistic:

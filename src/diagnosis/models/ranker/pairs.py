@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +106,7 @@ def pairs_of(stage: FirstStage, X: Rows, scores: FloatArray, m: int) -> Pairs:
     return Pairs(candidates, first, rest, _features(stage, X, candidates, first, log_sum_exp(scores)))
 
 
-def stack_pairs(parts: list[Pairs]) -> Pairs:
+def stack_pairs(parts: Sequence[Pairs]) -> Pairs:
     """Put the pairs of portions together."""
     names = ("candidates", "first", "rest", "features")
     return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

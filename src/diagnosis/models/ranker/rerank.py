@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from diagnosis.models.protocol import FloatArray, IntArray
-from diagnosis.models.ranker.pairs import FEATURES, Pairs
+from diagnosis.models.ranker.pairs import FEATURES, Pairs, stack_pairs
 from diagnosis.models.trees import Trees, load_lightgbm, normalised
 
-__all__ = ["Lists", "RerankOptions", "added_scores", "grow_together", "trees_of_rounds"]
+__all__ = ["Lists", "RerankOptions", "added_scores", "grow", "grow_together", "stack_lists", "trees_of_rounds"]
 
 _Objective = Callable[[FloatArray, Any], tuple[FloatArray, FloatArray]]
 
@@ -113,6 +113,12 @@ class Lists:
         top = np.maximum(scores.max(axis=1), self.pairs.rest)
         total = np.exp(scores - top[:, None]).sum(axis=1) + np.exp(self.pairs.rest - top)
         return scores, top + np.log(total)
+
+
+def stack_lists(parts: Sequence[Lists]) -> Lists:
+    """Put lists together."""
+    pairs = stack_pairs([part.pairs for part in parts])
+    return Lists(pairs, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("place", "weight")))
 
 
 def grow_together(

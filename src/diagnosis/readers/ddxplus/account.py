@@ -1,82 +1,42 @@
-"""What became of every row of a release: problems with their row numbers, and the file of what is set aside."""
+"""What became of every row of a release: the account, problems with row numbers, and the file of what is set aside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from diagnosis.errors import RecordsError
-from diagnosis.readers.ddxplus.files import PatientLines
 from diagnosis.readers.ddxplus.findings import Findings
-from diagnosis.readers.ddxplus.patients import Patients
+from diagnosis.readers.ddxplus.patient_files import PatientFile
+from diagnosis.readers.states import states_of
 from diagnosis.records import Problem, Report
-from diagnosis.records.quarantine import row_numbers, write_quarantine
+from diagnosis.records.quarantine import write_quarantine
 from diagnosis.records.report import TableCount
 
-__all__ = ["File", "errors_of", "refusal", "set_aside", "warnings_of"]
+__all__ = ["account_of", "errors_of", "refusal", "set_aside", "warnings_of"]
 
 _BROKEN = "has another number of columns than the header, is too long, or holds bytes that are no text"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class File:
-    """One file of patients as it was read.
-
-    Parameters
-    ----------
-    name : str
-        What its cases are called after: ``train``.
-    label : str
-        What messages call it: ``release_train_patients``.
-    lines : PatientLines
-    patients : Patients
-    """
-
-    name: str
-    label: str
-    lines: PatientLines
-    patients: Patients
-
-    @property
-    def broken(self) -> npt.NDArray[np.int64]:
-        """Row numbers of the lines that could not be split."""
-        return np.array([number for number, _ in self.lines.broken], np.int64)
-
-    def numbers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Row numbers in the file, the first row of data being 1."""
-        return row_numbers(rows, self.broken)
-
-    @property
-    def count(self) -> TableCount:
-        """Rows read and rows that can be used."""
-        return TableCount(len(self.lines) + len(self.lines.broken), self.patients.answers.n)
-
-
-def errors_of(file: File) -> list[Problem]:
+def errors_of(file: PatientFile) -> list[Problem]:
     """A problem for each reason for which rows cannot be used."""
-    found = [
-        _problem("error", f.kind, file, f.column, f.says, file.numbers(f.rows), f.near) for f in file.patients.faults
-    ]
-    if file.lines.broken:
-        found.append(_problem("error", "broken_line", file, "", _BROKEN, file.broken))
+    found = [_problem("error", f.kind, file, f.column, f.says, f.rows.tolist(), f.near) for f in file.faults.values()]
+    if file.broken:
+        found.append(_problem("error", "broken_line", file, "", _BROKEN, [*file.broken]))
     return found
 
 
-def warnings_of(files: Sequence[File], found: Findings) -> list[Problem]:
+def warnings_of(files: Sequence[PatientFile], found: Findings) -> list[Problem]:
     """What is odd and loaded all the same."""
     made = []
     for file in files:
-        if len(file.patients.repeated):
+        if file.repeated:
             says = "lists an evidence twice; it counts once"
-            rows = file.numbers(file.patients.repeated)
-            made.append(_problem("warning", "repeated_evidence", file, "EVIDENCES", says, rows))
-        for name in file.lines.extra:
+            made.append(_problem("warning", "repeated_evidence", file, "EVIDENCES", says, file.repeated))
+        for name in file.extra:
             says = "the column is not in the format and is not read"
             made.append(Problem("warning", "unknown_column", file.label, name[:40], says, count=1))
     if len(found.without_parent):
@@ -89,7 +49,20 @@ def warnings_of(files: Sequence[File], found: Findings) -> list[Problem]:
     return made
 
 
-def refusal(problems: Sequence[Problem], files: Sequence[File]) -> RecordsError:
+def account_of(files: Sequence[PatientFile], cases: pa.Table, found: Findings) -> list[Problem]:
+    """What was read of each file and kept, the labels and lists of the cases, and the states of their findings."""
+    made = []
+    for file in files:
+        n, kept = file.count.read, file.count.loaded
+        says = f"{n:,} patients read: {kept:,} cases, {n - kept:,} set aside"
+        made.append(Problem("note", "account", file.label, "", says, count=n))
+    n, labelled, listed = len(cases), *(len(cases) - cases[c].null_count for c in ("diagnosis", "differential"))
+    says = f"{labelled:,} of {n:,} cases have a diagnosis (PATHOLOGY), {listed:,} a reference list"
+    made.append(Problem("note", "labels", "labels", "", says, count=labelled))
+    return [*made, states_of(found.table)]
+
+
+def refusal(problems: Sequence[Problem], files: Sequence[PatientFile]) -> RecordsError:
     """The error that names every kind of problem and loads nothing."""
     counts = {"cases": TableCount(sum(f.count.read for f in files), sum(f.count.loaded for f in files))}
     shown = "\n".join(f"  {p}" for p in problems[:20])
@@ -101,31 +74,32 @@ def refusal(problems: Sequence[Problem], files: Sequence[File]) -> RecordsError:
     )
 
 
-def set_aside(files: Sequence[File], path: str | Path) -> str:
+def set_aside(files: Sequence[PatientFile], path: str | Path) -> str:
     """Write the rows that cannot be used, with their reasons, for the owner's eyes only."""
     reasons: dict[str, dict[int, list[str]]] = {}
     for file in files:
         mine = reasons.setdefault(file.label, {})
-        for fault in file.patients.faults:
-            for row in fault.rows.tolist():
-                mine.setdefault(row, []).append(f"{fault.column} {fault.says}")
+        place = {number: i for i, number in enumerate(sorted(file.bad))}
+        for fault in file.faults.values():
+            for number in fault.rows.tolist():
+                mine.setdefault(place[number], []).append(f"{fault.column} {fault.says}")
     return write_quarantine(
         path,
-        {f.label: pa.table({name: pa.array(v, pa.string()) for name, v in f.lines.columns.items()}) for f in files},
+        {file.label: file.bad_table() for file in files},
         reasons,
-        {f.label: [text for _, text in f.lines.broken] for f in files if f.lines.broken},
-        {f.label: dict.fromkeys(f.broken.tolist(), _BROKEN) for f in files},
+        {file.label: [*file.broken.values()] for file in files if file.broken},
+        {file.label: dict.fromkeys(file.broken, _BROKEN) for file in files},
+        numbers={file.label: sorted(file.bad) for file in files},
     )
 
 
 def _problem(
     severity: Literal["error", "warning"],
     kind: str,
-    file: File,
+    file: PatientFile,
     column: str,
     says: str,
-    rows: npt.NDArray[np.int64],
+    rows: Sequence[int],
     near: tuple[str, ...] = (),
 ) -> Problem:
-    numbers = tuple(rows.tolist())
-    return Problem(severity, kind, file.label, column, says, numbers, near, len(numbers))
+    return Problem(severity, kind, file.label, column, says, tuple(rows), near, len(rows))

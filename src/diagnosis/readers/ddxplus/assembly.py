@@ -57,8 +57,7 @@ def assemble(
         "cases": TableCount(len(cases) if read is None else read, len(cases)),
         "findings": TableCount(n, n),
     }
-    report = replace(
-        checked.report, problems=(*problems, *checked.report.problems), counts=counts, quarantine=quarantine
-    )
+    seen = [p for p in checked.report.problems if p.kind != "no_findings" or not n]  # they were left out of the checks
+    report = replace(checked.report, problems=(*problems, *seen), counts=counts, quarantine=quarantine)
     tables = {name: found.table if name == "findings" else checked.arrow(name) for name in checked.names}
     return Records(tables, found.case, info=checked.info, vocabulary=checked.vocabulary, report=report)

@@ -10,15 +10,23 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from diagnosis.errors import InputError, nearest
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["COLUMNS", "CONDITIONS", "EVIDENCES", "PatientLines", "Source", "find_sources", "read_lines"]
+from diagnosis.errors import InputError, nearest
+from diagnosis.records.quarantine import row_numbers
+
+__all__ = ["COLUMNS", "CONDITIONS", "EVIDENCES", "ROWS", "PatientLines", "Source", "find_sources", "read_lines"]
 
 EVIDENCES, CONDITIONS = "release_evidences.json", "release_conditions.json"
 COLUMNS = ("AGE", "DIFFERENTIAL_DIAGNOSIS", "SEX", "PATHOLOGY", "EVIDENCES", "INITIAL_EVIDENCE")
+
+#: Rows of patients at a time; what is read of them is a small part of what they become.
+ROWS = 20_000
 
 _PARTS = ("train", "validate", "test")
 _FORMS = ("", ".csv", ".zip")
@@ -47,7 +55,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class PatientLines:
-    """The rows of one file.
+    """Some rows of one file that follow each other.
 
     Parameters
     ----------
@@ -56,17 +64,24 @@ class PatientLines:
     broken : tuple of (int, str)
         Number (the first row of data being 1) and text of lines that have another number of columns, are too long, or
         hold bytes that are no text.
+    before : int
+        Rows of the file before these.
     extra : tuple of str
-        Columns that are not read.
+        Columns of the file that are not read.
     """
 
     columns: dict[str, list[str]]
     broken: tuple[tuple[int, str], ...]
+    before: int
     extra: tuple[str, ...]
 
     def __len__(self) -> int:
         """Rows that could be split into columns."""
         return len(self.columns[COLUMNS[0]])
+
+    def numbers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Row numbers in the file of the rows at some positions."""
+        return row_numbers(rows, np.array([n - self.before for n, _ in self.broken], np.int64)) + self.before
 
 
 def find_sources(path: str | Path) -> tuple[list[Source], Path]:
@@ -121,8 +136,8 @@ def _part_of(path: Path) -> str | None:
     return next((part for part in _PARTS if name == f"release_{part}_patients"), None)
 
 
-def read_lines(source: Source, encoding: str | None) -> PatientLines:
-    """Read one file of patients; each line is a row, for no value of the format holds a line break.
+def read_lines(source: Source, encoding: str | None, most: int) -> Iterator[PatientLines]:
+    """Read one file of patients, `most` rows at a time; each line is a row, for no value holds a line break.
 
     Raises
     ------
@@ -133,18 +148,19 @@ def read_lines(source: Source, encoding: str | None) -> PatientLines:
         codecs.lookup(encoding or "utf-8")
         with _opened(source.path) as raw:
             text = io.TextIOWrapper(raw, encoding or "utf-8-sig", errors="surrogateescape", newline="")
-            return _split(_lines(text), source)
+            lines = _lines(text)
+            names = [name.strip() for name in _fields([next(lines, ("", False))[0]])[0] or []]
+            _check_header(names, source)
+            rows = (line for line in lines if line[0].strip())
+            before = 0
+            while some := list(islice(rows, most)):
+                yield _split(some, names, before)
+                before += len(some)
+            if not before:
+                yield _split([], names, 0)
     except LookupError:
         raise InputError("the encoding of the patients", f"{encoding!r} is no encoding", "name another") from None
-    except (
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeError,
-    ) as error:
+    except _UNREADABLE as error:
         kind = type(error).__name__
         raise InputError(
             f"{source.path} as a whole file of patients",
@@ -203,22 +219,18 @@ def _lines(text: io.TextIOWrapper) -> Iterator[tuple[str, bool]]:
         yield line, not whole
 
 
-def _split(lines: Iterator[tuple[str, bool]], source: Source) -> PatientLines:
-    header, _ = next(lines, ("", False))
-    names = [name.strip() for name in _fields([header])[0] or []]
-    _check_header(names, source)
-    rows = [line for line in lines if line[0].strip()]
+def _split(rows: Sequence[tuple[str, bool]], names: Sequence[str], before: int) -> PatientLines:
     whole = [not cut and _is_text(line) for line, cut in rows]
     fields = iter(_fields([line for (line, _), fine in zip(rows, whole, strict=True) if fine]))
     split = [next(fields) if fine else None for fine in whole]
     good = [row for row in split if row is not None and len(row) == len(names)]
     broken = tuple(
         (number, line.rstrip("\r\n"))
-        for number, ((line, _), row) in enumerate(zip(rows, split, strict=True), 1)
+        for number, ((line, _), row) in enumerate(zip(rows, split, strict=True), before + 1)
         if row is None or len(row) != len(names)
     )
     columns = {name: [row[place] for row in good] for name, place in ((c, names.index(c)) for c in COLUMNS)}
-    return PatientLines(columns, broken, tuple(n for n in names if n not in COLUMNS))
+    return PatientLines(columns, broken, before, tuple(n for n in names if n not in COLUMNS))
 
 
 def _is_text(line: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,8 +77,8 @@ class _Batch:
     chief: _Ints
 
 
-def findings_of(answers: Answers, book: Codebook, meaning: Meaning) -> Findings:
-    """Record the answers, and what follows from them.
+def findings_of(parts: Iterable[Answers], book: Codebook, meaning: Meaning) -> Findings:
+    """Record the answers, and what follows from them; the parts are taken one by one, and none is kept.
 
     A question comes up when it has no parent or its parent holds. One that came up and is not listed was answered with
     its default (`unlisted` ``"absent"``), or is unrecorded (``"unrecorded"``). A default denies; that of a number is a
@@ -88,21 +88,23 @@ def findings_of(answers: Answers, book: Codebook, meaning: Meaning) -> Findings:
     texts = list(dict.fromkeys(word for word in said if word is not None))
     place = {word: float(i) for i, word in enumerate(texts)}
     token_text = np.array([np.nan if word is None else place[word] for word in said])
-    initial = np.where(answers.initial < 0, np.int32(-1), book.token_column[answers.initial])
-    ends = np.searchsorted(answers.case, np.arange(0, answers.n + _BATCH, _BATCH))
     batches: list[_Batch] = []
     odd = [np.zeros(0, np.int64)]
-    not_asked = 0
-    for i, start in enumerate(range(0, answers.n, _BATCH)):
-        here = slice(int(ends[i]), int(ends[i + 1]))
-        n = min(_BATCH, answers.n - start)
-        case, token = answers.case[here] - np.int32(start), answers.token[here]
-        state, left, alone = _states(n, case, token, book, meaning)
-        batches.append(_batch(state, case, token, initial[start : start + n], book, token_text))
-        not_asked += left
-        odd.append(alone + start)
+    done = not_asked = 0
+    for answers in parts:
+        initial = np.where(answers.initial < 0, np.int32(-1), book.token_column[answers.initial])
+        ends = np.searchsorted(answers.case, np.arange(0, answers.n + _BATCH, _BATCH))
+        for i, start in enumerate(range(0, answers.n, _BATCH)):
+            here = slice(int(ends[i]), int(ends[i + 1]))
+            n = min(_BATCH, answers.n - start)
+            case, token = answers.case[here] - np.int32(start), answers.token[here]
+            state, left, alone = _states(n, case, token, book, meaning)
+            batches.append(_batch(state, case, token, initial[start : start + n], book, token_text))
+            not_asked += left
+            odd.append(alone + start + done)
+        done += answers.n
     counts = np.concatenate([np.zeros(0, np.int64), *(one.counts for one in batches)])
-    case = np.repeat(np.arange(answers.n, dtype=np.int32), counts)
+    case = np.repeat(np.arange(done, dtype=np.int32), counts)
     return Findings(_table(batches, book, texts), case, not_asked, np.concatenate(odd))
 
 
@@ -190,13 +192,16 @@ def _few(
     return rows[there], found[there]
 
 
-def _table(batches: Sequence[_Batch], book: Codebook, texts: list[str]) -> pa.Table:
+def _table(batches: list[_Batch], book: Codebook, texts: list[str]) -> pa.Table:
+    """The batches as columns; each is let go as soon as it stands there."""
     starts = np.cumsum([0, *(len(one.column) for one in batches)])
     total = int(starts[-1])
     code, status = np.empty(total, np.int32), np.empty(total, np.int32)
     asked, text = np.ones(total, np.int32), np.full(total, -1, np.int32)
     value = np.full(total, np.nan)
-    for one, start in zip(batches, starts.tolist(), strict=False):
+    batches.reverse()
+    for start in starts[:-1].tolist():
+        one = batches.pop()
         here = slice(start, start + len(one.column))
         code[here] = one.column
         np.subtract(one.status, PRESENT, out=status[here], casting="unsafe")  # 0 and 1: places among the states

@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from diagnosis.errors import InputError, nearest
-from diagnosis.readers.ddxplus.account import File, errors_of, refusal, set_aside, warnings_of
+from diagnosis.readers.ddxplus.account import account_of, errors_of, refusal, set_aside, warnings_of
 from diagnosis.readers.ddxplus.assembly import assemble
 from diagnosis.readers.ddxplus.codebook import Codebook
-from diagnosis.readers.ddxplus.files import CONDITIONS, EVIDENCES, find_sources, read_lines
+from diagnosis.readers.ddxplus.files import CONDITIONS, EVIDENCES, find_sources
 from diagnosis.readers.ddxplus.findings import Meaning, Options, Unlisted, findings_of
 from diagnosis.readers.ddxplus.json_files import read_json
-from diagnosis.readers.ddxplus.patients import Answers, read_patients
+from diagnosis.readers.ddxplus.patient_files import PatientFile
 from diagnosis.readers.ddxplus.questions import questions_of
 from diagnosis.readers.ddxplus.words import Conditions
 from diagnosis.records import Records
@@ -95,22 +93,20 @@ def read_ddxplus(
     sources, folder = find_sources(path)
     book = Codebook.of(questions_of(read_json(folder / EVIDENCES, "evidences")))
     conditions = Conditions.of(read_json(folder / CONDITIONS, "conditions"))
-    files = []
-    for source in sources:
-        lines = read_lines(source, encoding)
-        patients = read_patients(lines, book, conditions.codes)
-        files.append(File(source.name, source.label, lines, patients))
+    files = [PatientFile(source, on_error == "quarantine" and quarantine is not None) for source in sources]
+    answers = (part for file in files for part in file.answers(encoding, book, conditions.codes))
+    found = findings_of(answers, book, meaning)
     errors = [problem for file in files for problem in errors_of(file)]
     if errors and on_error == "raise":
         raise refusal(errors, files)
-    found = findings_of(_joined([f.patients.answers for f in files]), book, meaning)
+    cases = pa.concat_tables([file.cases() for file in files])
     return assemble(
-        pa.concat_tables([_cases(file) for file in files]),
+        cases,
         found,
         book,
         conditions,
         _INFO,
-        problems=(*errors, *warnings_of(files, found)),
+        problems=(*errors, *warnings_of(files, found), *account_of(files, cases, found)),
         read=sum(file.count.read for file in files),
         quarantine=set_aside(files, quarantine) if errors and quarantine is not None else None,
     )
@@ -128,21 +124,3 @@ def _check_choice(name: str, given: object, allowed: Sequence[str]) -> None:
     if given not in allowed:
         near = nearest(given, allowed) if isinstance(given, str) else ()
         raise InputError(f"{name} is one of {', '.join(allowed)}", f"found {given!r}", "use one of these", near=near)
-
-
-def _joined(parts: Sequence[Answers]) -> Answers:
-    starts = np.cumsum([0, *(part.n for part in parts)])
-    return Answers(
-        int(starts[-1]),
-        np.concatenate([part.case + np.int32(start) for part, start in zip(parts, starts, strict=False)]),
-        np.concatenate([part.token for part in parts]),
-        np.concatenate([part.initial for part in parts]),
-    )
-
-
-def _cases(file: File) -> pa.Table:
-    numbers = pa.array(file.numbers(file.patients.kept)).cast(pa.string())
-    name = pa.scalar(file.name)
-    ids = pc.binary_join_element_wise(name, numbers, "-")
-    group = pa.array([file.name] * len(numbers), pa.string())
-    return pa.table({"case_id": ids, "group": group, **file.patients.cases})

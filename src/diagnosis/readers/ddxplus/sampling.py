@@ -87,7 +87,7 @@ def sample_ddxplus(
     rng = np.random.default_rng(seed)
     priors = np.array([one.prior for one in diseases])
     which = rng.choice(len(diseases), size=int(n), p=priors / priors.sum())
-    found = findings_of(_answers(which, diseases, book, rng), book, meaning)
+    found = findings_of([_answers(which, diseases, book, rng)], book, meaning)
     codes = pa.array([one.code for one in diseases], pa.string())
     cases = {
         "case_id": pc.binary_join_element_wise("sampled", pa.array(np.arange(1, n + 1)).cast(pa.string()), "-"),

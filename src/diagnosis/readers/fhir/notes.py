@@ -7,6 +7,7 @@ from typing import Literal
 
 from diagnosis.readers.fhir.intake import Intake
 from diagnosis.readers.fhir.tables import Made
+from diagnosis.readers.states import states_of
 from diagnosis.records import Problem
 
 __all__ = ["notes_of"]
@@ -14,7 +15,13 @@ __all__ = ["notes_of"]
 
 def notes_of(read: Intake, made: Made, ignored: int) -> list[Problem]:
     """Notes and warnings about a reading; `ignored` files were neither JSON nor NDJSON."""
-    return [*_labels(made), *_oddities(read, made, ignored)]
+    return [_findings(made), *_labels(made), *_oddities(read, made, ignored)]
+
+
+def _findings(made: Made) -> Problem:
+    names = ("Observations", "Conditions that are symptoms", "allergies and family history")
+    listed = [f"{n:,} of {name}" for n, name in zip(made.origins, names, strict=True) if n]
+    return states_of(made.tables["findings"], ", ".join(listed))
 
 
 def _labels(made: Made) -> Iterator[Problem]:

@@ -49,6 +49,8 @@ class Made:
     tables: dict[str, pa.Table]
     judgements: Judgements
     n_cases: int
+    #: How many findings came of Observations, of Conditions that are symptoms, of allergies and family history.
+    origins: tuple[int, int, int]
 
 
 def make_tables(read: Intake, kind: CaseKind, several: Several) -> Made:
@@ -69,8 +71,9 @@ def make_tables(read: Intake, kind: CaseKind, several: Several) -> Made:
         *(read.diagnosis_terms, several),
     )
     found = [_finding_batch(b, cases, register) for b in read.observations.rows.batches()]
-    found.append(_history(read.history.rows.table(), cases, register))
-    found.append(_laid_out(judged.findings, judged.finding_case))
+    history = _history(read.history.rows.table(), cases, register)
+    origins = (sum(map(len, found)), len(judged.findings), len(history))
+    found += [history, _laid_out(judged.findings, judged.finding_case)]
     case_ids = cases.table["case_id"].combine_chunks()
     findings = _named(_joined(found), case_ids)
     tables = {"cases": _without_empty(cases.table, ("case_id", "patient_id")), "findings": findings}
@@ -84,7 +87,7 @@ def make_tables(read: Intake, kind: CaseKind, several: Several) -> Made:
     sites = _sites(cases.table, read)
     if len(sites):
         tables["sites"] = sites
-    return Made(tables, judged, len(cases))
+    return Made(tables, judged, len(cases), origins)
 
 
 def _linked(rows: pa.Table | pa.RecordBatch, cases: Cases, register: Register) -> tuple[Any, Ints]:

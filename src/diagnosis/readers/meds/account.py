@@ -8,10 +8,14 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from diagnosis.readers.meds.events import Lost
+from diagnosis.readers.states import states_of
 from diagnosis.records import Problem
 
-__all__ = ["FATES", "Account", "Fate"]
+__all__ = ["FATES", "Account", "Fate", "kept_in"]
 
 
 class Fate(IntEnum):
@@ -69,8 +73,8 @@ class Account:
         """Events that are set aside."""
         return sum(len(lost.number) for lost in self.lost) + sum(n for _, n in self.refused)
 
-    def problems(self) -> Iterator[Problem]:
-        """The account as errors, warnings and notes."""
+    def problems(self, tables: Mapping[str, pa.Table]) -> Iterator[Problem]:
+        """The account as errors, warnings and notes; `tables` is what the events became."""
         for says, n in self.refused:
             yield Problem("error", "unreadable", "events", "", f"{says}: {n:,} events", count=max(n, 1))
         merged: dict[tuple[str, str, str], list[int]] = {}
@@ -82,13 +86,26 @@ class Account:
             if not n:
                 continue
             yield Problem("warning", "odd", "events", "", f"{n:,} {what}", count=n)
-        listed = "".join(f", {n:,} {FATES[fate]}" for fate, n in sorted(self.fates.items(), reverse=True) if n)
-        says = f"{self.read:,} events of {self.shards:,} shards read{listed}, {self.set_aside:,} set aside"
+        says = f"{self.read:,} events of {self.shards:,} shards read, {self.set_aside:,} set aside; the others are"
         yield self._note("account", self.read, says)
-        for fate, n in sorted(self.fates.items()):
+        for fate, n in sorted(self.fates.items(), reverse=True):
             yield self._note(fate.name.lower(), n, f"{n:,} {FATES[fate]}")
+        yield from kept_in(tables)
 
     @staticmethod
     def _note(kind: str, n: int, says: str) -> Problem:
         severity: Literal["note"] = "note"
         return Problem(severity, kind, "events", "", says, count=n)
+
+
+def kept_in(tables: Mapping[str, pa.Table]) -> Iterator[Problem]:
+    """Notes on what was made of the events: the findings of all windows, which may overlap, and the labels."""
+    yield states_of(tables["findings"])
+    n = len(tables["cases"])
+    labels = tables.get("labels")
+    if labels is None or not {"role", "case_id"} <= set(labels.column_names):
+        return
+    principal = pc.equal(labels["role"].cast(pa.string()), "principal")
+    labelled = pc.count_distinct(labels["case_id"].filter(principal)).as_py()
+    says = f"{labelled:,} of {n:,} cases have a principal diagnosis"
+    yield Problem("note", "labels", "labels", "", says, count=labelled)

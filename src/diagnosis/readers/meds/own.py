@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diagnosis.errors import InputError
+from diagnosis.readers.meds.account import kept_in
 from diagnosis.readers.meds.files import BadShardError, checked_shard, dataset_of, shards
 from diagnosis.readers.meds.layout import BY_EVENT, COLUMNS, ETL, FOLDER, ROW, TABLE, column_of
 from diagnosis.readers.parquet_files import read_parquet
@@ -48,6 +49,9 @@ def read_own(path: str | Path, *, on_error: OnError, quarantine: str | Path | No
         else:
             coded = [c.name for c in TABLES[name].columns.values() if c.type in ("code", "choice")]
             tables[name] = read_parquet(folder / f"{name}.parquet", coded)
+    counts = ", ".join(f"{len(tables[n]):,} {n}" for n in BY_EVENT if n in tables)
+    says = f"{len(events):,} events read, with the cases they were written with: {counts}"
+    found += [Problem("note", "account", "events", "", says, count=len(events)), *kept_in(tables)]
     return Records.from_tables(tables, info, on_error=on_error, quarantine=quarantine, found=found)
 
 

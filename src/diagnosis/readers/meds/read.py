@@ -226,7 +226,7 @@ def _loaded(
         info,
         on_error=on_error,
         quarantine=quarantine,
-        found=list(account.problems()),
+        found=list(account.problems(tables)),
         lost={"events": [texts[i] for i in order]} if texts else None,
     )
     counts = {"events": TableCount(account.read, account.read - account.set_aside), **records.report.counts}

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from diagnosis.readers.phenopackets.packets import Packets
+from diagnosis.readers.states import states_of
 from diagnosis.records import Problem
 
 __all__ = ["broken", "notes_of"]
@@ -43,13 +43,8 @@ def notes_of(read: Packets, findings: pa.Table, n_lost: int, qualified: int, ign
     """The account of a reading."""
     n = len(read.cases)
     yield _note("account", "packets", n, f"{n + n_lost:,} packets read: {n:,} cases, {n_lost:,} set aside")
-    counted = pc.value_counts(findings["status"].cast(pa.string())).to_pylist()
-    states = Counter({one["values"]: one["counts"] for one in counted})
-    says = f"{len(findings):,} findings: {states['present']:,} present, {states['absent']:,} absent"
+    yield states_of(findings)
     counts = read.findings.counts
-    onset = findings["onset_age_years"] if "onset_age_years" in findings.column_names else None
-    aged = 0 if onset is None else len(onset) - onset.null_count
-    yield _note("account", "findings", len(findings), f"{says}; {aged:,} with an age of onset")
     labelled = sum("diagnosis" in case for case in read.cases)
     by_rule = "; ".join(f"{count:,} by {rule}" for rule, count in read.rules.most_common())
     yield _note("labels", "labels", labelled, f"{labelled:,} of {n:,} cases have a principal diagnosis: {by_rule}")

@@ -98,9 +98,9 @@ def shipped_red_flags() -> tuple[RedFlag, ...]:
 
 def red_flags_of(records: Records, rules: Sequence[RedFlag]) -> tuple[RedFlag, ...]:
     """Return the rules with those of the records' own table; of two with one code, the records' own."""
-    if "red_flags" not in records.names:
-        return tuple(rules)
-    own = read_red_flags(records.arrow("red_flags").to_pylist())
+    own: tuple[RedFlag, ...] = ()
+    if "red_flags" in records.names:
+        own = read_red_flags(records.arrow("red_flags").to_pylist())
     return tuple({f.code: f for f in (*rules, *own)}.values())
 
 

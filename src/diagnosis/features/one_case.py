@@ -1,0 +1,212 @@
+"""One case by hand -> its row, with dictionary look-ups in the place of tables."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from diagnosis.features.columns import Layout
+from diagnosis.features.context import AGE_BANDS, ANSWERS, DAYS_PER_YEAR, PREGNANT, SEX, SEXES
+from diagnosis.features.ranges import bent_distance
+from diagnosis.features.values import LARGEST, in_unit
+from diagnosis.records.case import Case, Finding
+from diagnosis.records.schema import TABLES
+
+__all__ = ["CasePlan", "Cells", "case_cells", "row_of"]
+
+Cells = dict[int, float]
+_BANDS, _STARTS = tuple(AGE_BANDS), tuple(AGE_BANDS.values())
+_LOW, _HIGH = ("L", "LL"), ("H", "HH")
+_LARGEST_FLOAT = sys.float_info.max
+
+
+def _numbers(table: str) -> tuple[tuple[str, float, float], ...]:
+    """Columns of numbers, each with what it must lie between."""
+    found = [c for c in TABLES[table].columns.values() if c.type in ("number", "integer")]
+    ends = [(-_LARGEST_FLOAT if c.low is None else c.low, _LARGEST_FLOAT if c.high is None else c.high) for c in found]
+    return tuple((c.name, low, high) for c, (low, high) in zip(found, ends, strict=True))
+
+
+_OF_CASE, _OF_FINDING = _numbers("cases"), _numbers("findings")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one finding's columns stand, -1 for none."""
+
+    finding: int
+    present: int
+    absent: int
+    uncertain: int
+    measured: int
+    value: int
+    high: int
+    low: int
+    z: int
+    ranged: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CasePlan:
+    """What an encoder needs to encode one case: its columns by name, in plain dictionaries.
+
+    Parameters
+    ----------
+    layout : Layout
+    places : mapping of (code, subject) to _Place
+    context : mapping of str to int
+        Columns of the case itself by name.
+    """
+
+    layout: Layout
+    places: Mapping[tuple[str, str | None], _Place]
+    context: Mapping[str, int]
+
+    @classmethod
+    def of(cls, layout: Layout, range_words: Mapping[str, tuple[str | None, str | None]]) -> CasePlan:
+        """Look up every finding's columns once."""
+        column = {state: numbers.tolist() for state, numbers in layout.column.items()}
+        places = {
+            (code, subject): _Place(
+                i,
+                *(column[s][i] for s in ("present", "absent", "uncertain", "measured", "value", "high", "low", "z")),
+                subject is None and range_words.get(code, (None, None))[1] is not None,
+            )
+            for (code, subject), i in layout.index.items()
+        }
+        return cls(layout, places, {name: i for i, (name, _) in enumerate(layout.context.columns())})
+
+
+def case_cells(case: Case, plan: CasePlan) -> Cells | None:
+    """Columns and values of a case's row; None where only the tables can tell.
+
+    That is where a finding repeats, a value needs the packaged table of reference ranges, the encoder looks back in
+    time or spreads findings over a hierarchy, or something about the case is not as format 1 wants it.
+    """
+    layout = plan.layout
+    if layout.spread is not None or layout.history:
+        return None
+    cells = _context_cells(case, plan)
+    if cells is None:
+        return None
+    seen: set[tuple[str, str | None]] = set()
+    for finding in case.findings:
+        key = (finding.code, None if finding.subject == "patient" else finding.subject)
+        if key in seen or not _is_plain(finding):
+            return None
+        seen.add(key)
+        place = plan.places.get(key)
+        if place is not None and not _add_finding(cells, finding, place, layout):
+            return None
+    cells.pop(-1, None)
+    return cells
+
+
+def _context_cells(case: Case, plan: CasePlan) -> Cells | None:
+    if not _are_inside(case, _OF_CASE) or not case.case_id or case.differential is not None:
+        return None
+    cells: Cells = {}
+    column, age = plan.context, plan.layout.context.age
+    years = case.age_years if case.age_days is None else float(case.age_days) / DAYS_PER_YEAR
+    if years is not None:
+        if age is not None:
+            cells[column["age"]] = (min(max(float(years), age.low), age.high) - age.centre) / age.scale
+        cells[column.get(f"age_band:{_BANDS[bisect_right(_STARTS, years) - 1]}", -1)] = 1.0
+    if case.sex in SEXES:
+        cells[column.get(f"{SEX}:{case.sex}", -1)] = 1.0
+    if case.pregnant in ANSWERS:
+        cells[column.get(f"{PREGNANT}:{case.pregnant}", -1)] = 1.0
+    return cells
+
+
+def _are_inside(given: Case | Finding, columns: tuple[tuple[str, float, float], ...]) -> bool:
+    """Whether all numbers are numbers, and lie where format 1 wants them."""
+    for name, low, high in columns:
+        number = getattr(given, name)
+        if number is not None and not (type(number) in (int, float) and low <= number <= high):
+            return False
+    return True
+
+
+def _is_plain(finding: Finding) -> bool:
+    """Whether the parts that count are what tables would take as they are."""
+    texts = (finding.code, finding.unit, finding.text)
+    return all(one is None or (type(one) is str and one != "") for one in texts) and _are_inside(finding, _OF_FINDING)
+
+
+def _add_finding(cells: Cells, finding: Finding, place: _Place, layout: Layout) -> bool:
+    if finding.status == "absent":
+        cells[place.absent] = 1.0
+        return True
+    if finding.status == "uncertain":
+        cells[place.uncertain] = 1.0
+        return True
+    if finding.text is not None:
+        cells[layout.text.get((place.finding, finding.text), -1)] = 1.0
+    value = finding.value
+    if value is None:
+        cells[place.present] = 1.0
+        _add_side(cells, finding, place)
+        return True
+    if place.ranged and finding.ref_low is None and finding.ref_high is None:
+        return False
+    cells[place.measured] = 1.0
+    _add_side(cells, finding, place)
+    if place.value >= 0:
+        cells[place.value] = _scaled(float(value), finding.unit, place.finding, layout)
+    if place.z >= 0 and finding.ref_low is not None and finding.ref_high is not None:
+        cells[place.z] = _distance(float(value), float(finding.ref_low), float(finding.ref_high))
+    return True
+
+
+def _add_side(cells: Cells, finding: Finding, place: _Place) -> None:
+    said, value = finding.interpretation, finding.value
+    low, high = said in _LOW, said in _HIGH
+    if not (low or high or said == "N") and value is not None:
+        high = finding.ref_high is not None and value > finding.ref_high
+        low = finding.ref_low is not None and value < finding.ref_low
+    if high:
+        cells[place.high] = 1.0
+    if low:
+        cells[place.low] = 1.0
+
+
+def _scaled(value: float, unit: str | None, finding: int, layout: Layout) -> float:
+    """The value on its finding's scale, 0 where it cannot be used: no entry is stored for a 0."""
+    scale = layout.findings[finding].value
+    assert scale is not None
+    if unit is not None and unit != scale.unit:
+        converted = in_unit(np.array([value]), unit, scale.unit, scale.loinc)
+        if converted is None:
+            return 0.0
+        value = float(converted[0])
+    if not abs(value) <= LARGEST:
+        return 0.0
+    value = min(max(value, scale.low), scale.high)
+    if scale.knee is not None:
+        value = float(np.sign(value) * np.log1p(abs(value) / scale.knee))
+    return (value - scale.centre) / scale.scale
+
+
+def _distance(value: float, low: float, high: float) -> float:
+    if not (abs(value) <= LARGEST and high > low):
+        return 0.0
+    _, distance = bent_distance(np.array([value]), np.array([low]), np.array([high]))
+    return float(distance[0]) if len(distance) else 0.0
+
+
+def row_of(cells: Cells, n_columns: int) -> csr_matrix:
+    """Make the row of its cells, as the tables make it: sorted, float32, no zeros stored."""
+    columns = sorted(cells)
+    data = np.array([cells[column] for column in columns], np.float32)
+    indices = np.array(columns, np.int32)
+    if not data.all():
+        indices, data = indices[data != 0], data[data != 0]
+    row = csr_matrix((data, indices, np.array([0, len(data)], np.int32)), shape=(1, n_columns), copy=False)
+    row.has_canonical_format = True
+    return row

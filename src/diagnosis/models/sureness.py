@@ -1,0 +1,152 @@
+"""A temperature for each case, by how sure the model is: where one temperature for all cannot be right for any.
+
+Some recorded diagnoses are wrong, so no model is right in more than, say, 98 of 100 cases, however sure it is. A single
+temperature can say so only by making every case less sure. Here the largest probability of a case is mapped to the
+share of such cases in which it was right, and the case's scores are multiplied by the factor that gives this
+probability: the order of the diagnoses stays, and so does the sum of contributions, which are multiplied by it as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from diagnosis.models.calibration import log_loss
+from diagnosis.models.protocol import FloatArray, IntArray
+
+__all__ = ["Sureness", "fit_sureness"]
+
+_LEAST, _MOST = 1e-3, 2.0
+_STEPS = 12
+_BOUNDS = ((-3.0, 3.0), (-1.5, 1.5), (-12.0, -0.5))
+# How far the map may leave the identity without cases to show it: standard deviations of `shift` and log `slope`, and
+# as many cases without an error as make a ceiling below 1 unlikely.
+_SHIFT_SD, _SLOPE_SD, _CLEAN_CASES = 0.5, 0.3, 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """From the largest probability of a case to how often it is right: ``ceiling * expit(shift + slope * logit(p))``.
+
+    Parameters
+    ----------
+    shift, slope : float
+        On the log-odds scale; 0 and 1 change nothing. `slope` is above 0.
+    ceiling : float
+        Most that can be reached, up to 1: one less the share of wrong labels, as the scores show it.
+    """
+
+    shift: float
+    slope: float
+    ceiling: float
+
+    def right(self, top: ArrayLike) -> FloatArray:
+        """Return the share of right first diagnoses among cases whose largest probability is `top`."""
+        p = np.asarray(top, dtype=np.float64)
+        found: FloatArray = self.ceiling * expit(self.shift + self.slope * logit(np.clip(p, 1e-300, 1 - 1e-15)))
+        return found
+
+    def factors(self, scores: ArrayLike) -> FloatArray:
+        """Return what to multiply the scores of each case by, shape (n_cases,); above 0, at most 2.
+
+        Parameters
+        ----------
+        scores : array of shape (n_cases, n_diagnoses), log scale
+        """
+        s = np.asarray(scores, dtype=np.float64)
+        below = s - s.max(axis=1, keepdims=True) if s.size else s
+        return _solve(below, self.shift, self.slope, self.ceiling)
+
+
+def fit_sureness(scores: ArrayLike, y_index: ArrayLike, sample_weight: ArrayLike | None = None) -> Sureness | None:
+    """Fit the map by the likelihood of the first diagnosis being right, drawn towards changing nothing.
+
+    Parameters
+    ----------
+    scores : array of shape (n_cases, n_diagnoses), log scale
+        Of cases the model was not trained on, after their temperature.
+    y_index : int array of shape (n_cases,)
+        Column of each case's diagnosis; negative: left out.
+    sample_weight : array of shape (n_cases,), optional
+
+    Returns
+    -------
+    Sureness or None
+        None where it does not lower the log-loss of these cases, or there is nothing to fit on.
+    """
+    s, y = np.asarray(scores, dtype=np.float64), np.asarray(y_index, dtype=np.int64)
+    w = np.ones(y.shape) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    used = (y >= 0) & (w > 0)
+    s, y, w = s[used], y[used], w[used]
+    if not y.size or s.shape[1] < 2:
+        return None
+    odds = _top_log_odds(s - s.max(axis=1, keepdims=True))
+    own = s[np.arange(y.size), y]
+    right = (own == s.max(axis=1)) & ((s == own[:, None]).sum(axis=1) == 1)
+    # Cases count for as many as leave the mean as uncertain (Kish), or heavy weights would drown the prior.
+    cases = w * (w.sum() / (w**2).sum())
+    found = minimize(_loss, np.array([0.0, 0.0, -6.0]), args=(odds, right, cases), jac=True, bounds=_BOUNDS)
+    shift, log_slope, log_odds = (float(v) for v in found.x)
+    made = Sureness(shift, float(np.exp(log_slope)), float(1.0 - expit(log_odds)))
+    better = log_loss(made.factors(s)[:, None] * s, y, w) < log_loss(s, y, w)
+    return made if better else None
+
+
+def _loss(at: FloatArray, odds: FloatArray, right: IntArray, w: FloatArray) -> tuple[float, FloatArray]:
+    """Penalised negative log-likelihood of right and wrong, and its gradient."""
+    shift, log_slope, log_odds = at
+    inner = expit(shift + np.exp(log_slope) * odds)
+    wrong = expit(log_odds)
+    q = np.clip((1.0 - wrong) * inner, 1e-12, 1 - 1e-12)
+    value = -float(w @ np.where(right, np.log(q), np.log1p(-q)))
+    slope_of = w * np.where(right, -1.0 / q, 1.0 / (1.0 - q))
+    d_inner = (1.0 - wrong) * inner * (1.0 - inner)
+    gradient = np.array(
+        [
+            slope_of @ d_inner + shift / _SHIFT_SD**2,
+            slope_of @ (d_inner * np.exp(log_slope) * odds) + log_slope / _SLOPE_SD**2,
+            -(slope_of @ inner) * wrong * (1.0 - wrong) + _CLEAN_CASES * wrong,
+        ]
+    )
+    value += shift**2 / (2 * _SHIFT_SD**2) + log_slope**2 / (2 * _SLOPE_SD**2) - _CLEAN_CASES * np.log1p(-wrong)
+    return float(value), gradient
+
+
+def _top_log_odds(below: FloatArray) -> FloatArray:
+    """Log-odds of the most probable diagnosis, from scores less their largest; finite for gaps of any size."""
+    rest = np.exp(below).sum(axis=1) - 1.0
+    # With a gap beyond what exp can hold the second score alone says how sure the case is.
+    second = -np.partition(below, -2, axis=1)[:, -2]
+    far = second > 30.0
+    found: FloatArray = np.where(far, second, -np.log(np.maximum(rest, 1e-300)))
+    return np.minimum(found, 700.0)
+
+
+def _solve(below: FloatArray, shift: float, slope: float, ceiling: float) -> FloatArray:
+    """Find the factor `m` for which ``softmax(m * below)`` has the wanted largest probability (Newton's method)."""
+    n, k = below.shape
+    if n == 0 or k < 2:
+        return np.ones(n)
+    wanted = ceiling * expit(shift + slope * _top_log_odds(below))
+    target = np.log(-np.log(np.clip(wanted, 1.0 / k + 1e-9, 1 - 1e-12)))
+    second = -np.partition(below, -2, axis=1)[:, -2]
+    m = np.clip(30.0 / np.maximum(second, 1e-12), _LEAST, 1.0)
+    moving = np.ones(n, bool)
+    for _ in range(_STEPS):
+        e = np.exp(m[:, None] * below)
+        total = e.sum(axis=1)
+        lse = np.maximum(np.log(total), 1e-300)
+        falling = np.einsum("ij,ij->i", e, below) / total
+        # On this scale the equation is nearly a straight line, so a handful of steps reach rounding error.
+        step = (np.log(lse) - target) * lse / np.where(falling < 0, falling, -1.0)
+        moved = np.clip(np.where(falling < 0, m - step, 1.0), _LEAST, _MOST)
+        still = moving & (np.abs(moved - m) > 1e-13 * m)
+        # A case that has arrived stays, or its answer would depend on the cases beside it.
+        m, moving = np.where(moving, moved, m), still
+        if not moving.any():
+            break
+    return np.where((below == 0).all(axis=1), 1.0, m)

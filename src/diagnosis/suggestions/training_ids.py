@@ -1,0 +1,73 @@
+"""Which cases and patients a model was trained on, as salted digests: enough to recognise them, not to name them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.records import Records
+
+__all__ = ["TrainingIds"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingIds:
+    """Digests of the training ids.
+
+    Parameters
+    ----------
+    salt : str
+        Drawn anew for each fit, so that digests of two models cannot be compared.
+    digests : frozenset of str
+        SHA-256 of salt, kind and id; empty where they did not travel with the model.
+    kinds : bool
+        False in bundles of format 1, whose digests do not tell a case's id from a patient's.
+    """
+
+    salt: str = ""
+    digests: frozenset[str] = field(default=frozenset(), repr=False)
+    kinds: bool = True
+
+    @classmethod
+    def of(cls, case_ids: Iterable[Any], patients: Iterable[Any]) -> TrainingIds:
+        """Digest the ids of training cases and their patients."""
+        salt = secrets.token_hex(16)
+        made = cls(salt)
+        ids = {made._digest("case", i) for i in set(case_ids)} | {made._digest("patient", i) for i in set(patients)}
+        return cls(salt, frozenset(ids))
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def seen(self, records: Records) -> npt.NDArray[np.bool_]:
+        """Return which cases were trained on, or are of a patient who was; shape (n_cases,).
+
+        Ids are compared as text, so records of another source that number from 1 as well are taken for the same.
+        """
+        if not self.digests:
+            return np.zeros(len(records), bool)
+        found = np.zeros(len(records), bool)
+        for kind, ids in (("case", records.case_ids), ("patient", records.groups)):
+            distinct, which = np.unique(ids.astype(str), return_inverse=True)
+            known = np.array([self._digest(kind, one) in self.digests for one in distinct.tolist()], dtype=bool)
+            found |= known[which]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The digests as plain values."""
+        return {"salt": self.salt, "sha256": sorted(self.digests), "kinds": self.kinds}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> TrainingIds:
+        """Read what `to_json` wrote, also by the release before."""
+        return cls(str(plain["salt"]), frozenset(map(str, plain["sha256"])), bool(plain.get("kinds", False)))
+
+    def _digest(self, kind: str, one: object) -> str:
+        named = f"{self.salt}:{kind}:{one}" if self.kinds else f"{self.salt}:{one}"
+        return hashlib.sha256(named.encode()).hexdigest()

@@ -43,6 +43,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
 
 from diagnosis.features import FindingEncoder
+from diagnosis.readers.records_folder import open_records
 from diagnosis.records import Case, Finding, Records
 
 SIZES = {"small": 50_000, "full": 1_000_000}
@@ -60,10 +61,16 @@ def main() -> None:
     parser.add_argument("--size", choices=list(SIZES), default="small")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--folder", type=Path, help="encode this folder to shards and say what it took")
+    parser.add_argument("--states", action="store_true", help="for --folder: nothing but states, times and subjects")
+    parser.add_argument("--jobs", type=int, default=1, help="threads for --folder")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    if asked.folder:
+        print(json.dumps(whole_folder(asked.folder, asked.jobs, asked.states), indent=1))
+        return
     if asked.child:
         print(json.dumps(memory_here(*asked.child)))
         return
@@ -123,8 +130,8 @@ def _words(number: npt.NDArray[Any], words: pa.Array) -> pa.Array:
 
 def ours(folder: Path) -> Named:
     """Columns learnt, then rows encoded: two passes over the folder."""
-    encoder = FindingEncoder(min_cases=1).fit(folder)
-    return encoder.transform(folder), encoder.get_feature_names_out().tolist()
+    encoder = FindingEncoder(min_cases=1)
+    return encoder.fit_transform(folder), encoder.get_feature_names_out().tolist()
 
 
 def decode(folder: Path) -> None:
@@ -307,6 +314,29 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "seconds": {n: round(statistics.median(found), 3) for n, found in seconds.items()},
         "times_ours": {n: round(statistics.median(found), 2) for n, found in ratios.items() if n != "ours"},
+    }
+
+
+def whole_folder(folder: Path, jobs: int, states: bool) -> dict[str, Any]:
+    """Fit on a folder of records and write its matrix as shards: seconds on the clock and of CPU, and peak memory."""
+    before, clock, cpu = peak(), time.perf_counter(), time.process_time()
+    records = open_records(folder, columns=("time", "known", "subject") if states else None)
+    encoder = FindingEncoder().fit(records, n_jobs=jobs)
+    fitted = time.perf_counter(), time.process_time()
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        shards = encoder.transform(records, to=Path(made) / "shards", n_jobs=jobs)
+        done = time.perf_counter(), time.process_time()
+        size = sum(file.stat().st_size for file in (Path(made) / "shards").iterdir())
+    return {
+        "records": repr(records),
+        "shards": repr(shards),
+        "shards_gb": round(size / 1e9, 2),
+        "jobs": jobs,
+        "fit_s": round(fitted[0] - clock, 1),
+        "transform_s": round(done[0] - fitted[0], 1),
+        "total_s": round(done[0] - clock, 1),
+        "cpu_s": {"fit": round(fitted[1] - cpu, 1), "transform": round(done[1] - fitted[1], 1)},
+        "memory_gb": {"libraries": round(before / 1e3, 2), "peak": round(peak() / 1e3, 2)},
     }
 
 

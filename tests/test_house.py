@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = CHECKOUT / "src" / "diagnosis"
 FILES = sorted(PACKAGE.rglob("*.py"))
 #: Import names that differ from the name of the distribution.
-IMPORT_NAMES = {"PyYAML": "yaml", "scikit-learn": "sklearn", "MarkupSafe": "markupsafe"}
+IMPORT_NAMES = {"PyYAML": "yaml", "SQLAlchemy": "sqlalchemy", "scikit-learn": "sklearn", "MarkupSafe": "markupsafe"}
 
 
 def module_name(file: Path) -> str:

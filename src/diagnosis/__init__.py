@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from diagnosis.records import OTHER, Case, Finding, Records, split
     from diagnosis.sample import load_sample, make_cohort
-    from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion
+    from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion, simulate_workup
     from diagnosis.tracking import load_diagnoser
     from diagnosis.training import TrainingResult, train
     from diagnosis.vocabulary import Vocabulary, read_vocabulary, reference_range
@@ -74,7 +74,7 @@ _HOMES = {
     ),
     **dict.fromkeys(("OTHER", "Case", "Finding", "Records", "split"), "records"),
     **dict.fromkeys(("load_sample", "make_cohort"), "sample"),
-    **dict.fromkeys(("Diagnoser", "Differential", "Flag", "Suggestion"), "suggestions"),
+    **dict.fromkeys(("Diagnoser", "Differential", "Flag", "Suggestion", "simulate_workup"), "suggestions"),
     "load_diagnoser": "tracking",
     **dict.fromkeys(("TrainingResult", "train"), "training"),
     **dict.fromkeys(("Vocabulary", "read_vocabulary", "reference_range"), "vocabulary"),
@@ -120,6 +120,7 @@ __all__ = [
     "read_vocabulary",
     "reference_range",
     "sample_ddxplus",
+    "simulate_workup",
     "split",
     "train",
     "write_meds",

@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -21,12 +20,10 @@ from typer.core import TyperGroup
 from diagnosis.errors import DiagnosisError, InputError, RecordsError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
-    from diagnosis.explanation import Evidence
     from diagnosis.records import Records
     from diagnosis.records.loading import OnError
     from diagnosis.suggestions import Diagnoser, Differential
     from diagnosis.suggestions.diagnoser import Reading
-    from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["app", "main"]
 
@@ -86,6 +83,8 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="An option of that format, as in a config; may be repeated."),
 ]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see `diagnosis config schema`.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; repeatable.")]
 Top = Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")]
 
 
@@ -164,13 +163,7 @@ def convert(
 
 
 @app.command(epilog="Example: diagnosis train configs/sample.yaml --set model.kind=linear --set seed=1")
-def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see `diagnosis config schema`.")],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; may be repeated.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+def train(config: ConfigFile, set_: Overrides = None, as_json: AsJson = False) -> None:
     """Fit, evaluate, save and track what a config describes."""
     from diagnosis.training import train as train_config
 
@@ -179,12 +172,26 @@ def train(
         _print_json(result.to_json())
         return
     typer.echo(repr(result.evaluation))
-    for reason, n in result.flow.items():
-        _say(f"{reason}: {n:,}")
-    _say(result.note)
+    _say("\n".join([*(f"{reason}: {n:,}" for reason, n in result.flow.items()), result.note]))
     typer.echo(f"Model: {result.model_path}")
     if result.run_id:
         typer.echo(f"MLflow run: {result.run_id}")
+
+
+@app.command(epilog="Example: diagnosis tune configs/sample.yaml --trials 40 --timeout 3600")
+def tune(
+    config: ConfigFile,
+    trials: Annotated[int, typer.Option(min=1, help="How many the study is to hold, earlier ones included.")] = 50,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="No trial begins after it.")] = None,
+    study: Annotated[Path | None, typer.Option(metavar="FILE.db", help="Default: runs/NAME-tuning.db.")] = None,
+    set_: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose a config's options by cross-validation on its training cases; go on with its study if there is one."""
+    from diagnosis.training import tune as tune_config
+
+    result = tune_config(config, tuple(set_ or ()), trials=trials, timeout=timeout, study=study)
+    _print_json(result.to_json()) if as_json else typer.echo(str(result))
 
 
 @app.command(epilog="Example: diagnosis evaluate runs/sample bundles/ --format fhir --by sex,site --json")
@@ -263,7 +270,7 @@ def explain(
     if as_json:
         _print_json(evidence.to_json())
         return
-    typer.echo(str(_in_language(evidence, differential.records.vocabulary, lang)))
+    typer.echo(str(evidence.in_language(differential.records.vocabulary, lang)))
 
 
 @config_app.command(epilog="Example: diagnosis config schema > config.schema.json")
@@ -322,16 +329,6 @@ def _output(file: Path | None) -> Iterator[IO[str]]:
 
     with whole_file(file) as out:
         yield out
-
-
-def _in_language(evidence: Evidence, words: Vocabulary, lang: str) -> Evidence:
-    """Name diagnoses and findings in a language; a code without a name there keeps the one it has."""
-    names = dict(evidence.names)
-    for one in evidence.suggestions:
-        names[one.diagnosis] = words.diagnosis_name(one.diagnosis, lang)
-        for code in {line.code for line in one.lines if line.code in words.findings}:
-            names[str(code)] = words.name(str(code), lang)
-    return replace(evidence, names=names)
 
 
 def _json(value: object, indent: int | None = None) -> str:

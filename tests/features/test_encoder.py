@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -315,3 +317,18 @@ def test_real_values_are_understood_and_bounded(real_data: Path) -> None:
     assert encoder.values_["BodyTemp"].low >= 35  # one child has 26.9 degrees on file
     assert abs(X[:, encoder.lineage_.state == "value"]).max() < 6
     assert not any(encoder.unknown(records))
+
+
+def test_a_frame_has_sparse_columns_by_name_and_rows_by_case(children: Records) -> None:
+    framing = FindingEncoder(min_cases=1).set_output(transform="pandas").fit(children)
+    X = FindingEncoder(min_cases=1).fit_transform(children)
+    frame = clone(framing).fit_transform(children)
+    assert frame.columns.tolist() == framing.get_feature_names_out().tolist()
+    assert frame.index.tolist() == children.case_ids.tolist()
+    assert frame.dtypes.astype(str).unique().tolist() == ["Sparse[float32, 0.0]"]
+    assert (frame.sparse.to_coo() != X).nnz == 0
+    with config_context(transform_output="pandas"):
+        assert (FindingEncoder(min_cases=1).fit_transform(children) != X).nnz == 0
+    assert (framing.set_output(transform=None).set_output(transform="default").transform(children) != X).nnz == 0
+    with pytest.raises(InputError, match="polars"):
+        framing.set_output(transform="polars")

@@ -82,6 +82,31 @@ def test_the_record_s_own_range_comes_first_then_the_table_in_the_row_s_unit(
     assert marks(encoder, case("q", finding, age_years=30.0)) == expected
 
 
+def test_the_altitude_of_the_site_shifts_haemoglobin(encoder: FindingEncoder) -> None:
+    at = Records.from_tables(
+        {
+            "cases": {
+                "case_id": ["sea", "plateau"],
+                "site": ["a", "b"],
+                "age_years": [30.0] * 2,
+                "sex": ["female"] * 2,
+            },
+            "findings": {
+                "case_id": ["sea", "plateau"],
+                "code": ["hb"] * 2,
+                "status": ["present"] * 2,
+                "value": [12.0] * 2,
+                "unit": ["g/dL"] * 2,
+            },
+            "sites": {"site": ["b"], "altitude_m": [3600.0]},
+        }
+    )
+    used = encoder.ranges_used(at)
+    assert used.low.tolist() == pytest.approx([11.5, 13.9])
+    low = encoder.get_feature_names_out().tolist().index("low:hb")
+    assert encoder.transform(at)[:, [low]].toarray().ravel().tolist() == [0.0, 1.0]
+
+
 def test_it_says_which_range_was_used_or_that_there_was_none(encoder: FindingEncoder) -> None:
     one = case(
         "q", value(RATE, 2.5, "/s"), value(SODIUM, 150.0, "mmol/L", ref_high=148.0), value("odd", 3.0), Finding("hb")

@@ -11,6 +11,7 @@ from tests.small import small_records
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder, timeline, windows
+from diagnosis.features.rows import batches
 from diagnosis.records import Records
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -122,6 +123,7 @@ def test_every_cell_is_as_defined(monkeypatch: pytest.MonkeyPatch) -> None:
     records = small_records(60)
     encoder = FindingEncoder(min_cases=1, windows=[1, 7, "ever"]).fit(records)
     monkeypatch.setattr(windows, "LOOKS", 50)
+    monkeypatch.setattr(batches, "__kwdefaults__", {"rows": 40, "max_cases": None})
     X = encoder.transform(records).toarray()
     expected = np.zeros_like(X)
     column = {name: i for i, name in enumerate(encoder.get_feature_names_out())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,9 +10,10 @@ import lightgbm
 import numpy as np
 import pytest
 
-from diagnosis.errors import BundleError, DiagnosisWarning, InputError
+from diagnosis.errors import BundleError, DiagnosisWarning, InputError, WorkError
 from diagnosis.models import BoostedModel, fit_with_cross_scores
-from diagnosis.models.trees import cut_trees
+from diagnosis.models.calibration import log_loss
+from diagnosis.models.trees import cut_trees, join_trees, load_lightgbm
 
 
 def stock(model: BoostedModel) -> lightgbm.Booster:
@@ -88,6 +90,57 @@ def test_divergence_is_told(cohort):
         wild.fit(cases.X, cases.y)
 
 
+def test_divergence_that_early_stopping_hides_is_told(cohort):
+    """Held-out patients end the training long before its scores look odd."""
+    cases = cohort(n=200, k=40, seed=3)
+    wild = {"rounds": 60, "leaves": 31, "min_cases_leaf": 1, "lambda_l2": 0.0, "min_hessian": 0.0}
+    with pytest.warns(DiagnosisWarning, match=r"held-out cases its log-loss rose to .* first \d+ rounds are kept"):
+        BoostedModel(learning_rate=0.8, **wild).fit(cases.X, cases.y)
+
+
+def test_a_training_that_lightgbm_breaks_off_says_what_to_do(cohort, monkeypatch):
+    cases = cohort(k=3)
+
+    def refuse(*_):
+        raise lightgbm.basic.LightGBMError("Check failed: (best_split_info.left_count) > (0)")
+
+    monkeypatch.setattr(lightgbm.Booster, "update", refuse)
+    with pytest.raises(WorkError, match=r"gave up after 0 rounds. Raise lambda_l2"):
+        BoostedModel().fit(cases.X, cases.y)
+
+
+def test_joined_trees_add_up(cohort):
+    cases = cohort(n=200, k=3)
+    first, second = (BoostedModel(rounds=5, min_cases_leaf=2, seed=s).fit(cases.X, cases.y) for s in (1, 2))
+    both = lightgbm.Booster(model_str=join_trees(first.trees_.text, second.trees_.text))
+    np.testing.assert_allclose(
+        both.predict(cases.X, raw_score=True), first.scores(cases.X) + second.scores(cases.X), atol=1e-12
+    )
+
+
+def test_an_update_adds_trees_that_help_with_the_new_cases(cohort, tmp_path):
+    """The clinic's new cases look otherwise: the old trees stay in front, the new ones bring the loss down."""
+    old, new = cohort(n=400, k=3), cohort(n=900, k=3, seed=7)
+    model = BoostedModel(rounds=20, min_cases_leaf=5).fit(old.X, old.y)
+    text = model.trees_.text
+    updated = model.update(new.X[:600], new.y[:600], rounds=30)
+    assert updated.n_rounds_ > model.n_rounds_
+    assert model.trees_.text == text
+    index = np.searchsorted(model.classes_, new.y[600:])
+    assert log_loss(updated.scores(new.X[600:]), index) < log_loss(model.scores(new.X[600:]), index) - 0.1
+    updated.to_files(tmp_path)
+    parts = BoostedModel.from_files(tmp_path).contributions(new.X, np.arange(3))
+    np.testing.assert_allclose(parts.base + parts.phi.sum(-1), updated.scores(new.X), atol=1e-9)
+
+
+def test_an_update_adds_nothing_where_nothing_helps(cohort):
+    """Labels by lot, near even odds: every tree would learn chance."""
+    cases, rng = cohort(n=300, k=3), np.random.default_rng(0)
+    model = BoostedModel(rounds=1, early_stopping=0).fit(cases.X, cases.y)
+    updated = model.update(rng.random((300, 12)).round(), rng.permutation(cases.y), rounds=3)
+    np.testing.assert_array_equal(updated.scores(cases.X), model.scores(cases.X))
+
+
 def test_the_rounds_are_chosen_on_patients_not_learned_from(cohort):
     """A patient's cases carry a mark of their own: seen on both sides it would call for every round."""
     rng = np.random.default_rng(0)
@@ -106,6 +159,37 @@ def test_without_early_stopping_all_rounds_are_grown(cohort):
     crossed, _ = fit_with_cross_scores(model, cases.X, cases.y)
     assert model.n_rounds_ == crossed.n_rounds_ == 7
     np.testing.assert_array_equal(model.scores(cases.X), crossed.scores(cases.X))
+
+
+def test_columns_of_two_groups_never_meet_in_a_branch(cohort, tmp_path):
+    """Columns 0 to 4 and 4 to 9 are two body systems, both with column 4; 10 and 11 stand alone."""
+    cases, groups = cohort(n=400, k=3), [[0, 1, 2, 3, 4], [4, 5, 6, 7, 8, 9]]
+    model = BoostedModel(rounds=20, min_cases_leaf=2, interactions=groups).fit(cases.X, cases.y)
+    met = set()
+
+    def walk(node, above):
+        if "split_feature" not in node:
+            met.add(above)
+            return
+        for side in ("left_child", "right_child"):
+            walk(node[side], above | {node["split_feature"]})
+
+    for tree in stock(model).dump_model()["tree_info"]:
+        walk(tree["tree_structure"], frozenset())
+    allowed = [set(g) for g in (*groups, [10], [11])]
+    assert all(any(columns <= group for group in allowed) for columns in met)
+    assert max(map(len, met)) > 1
+    assert met & {frozenset({10}), frozenset({11})}
+    model.to_files(tmp_path)
+    assert BoostedModel.from_files(tmp_path).interactions == groups
+    with pytest.raises(InputError, match="interactions of BoostedModel holds column numbers from 0 to 11"):
+        BoostedModel(interactions=[[0, 12]]).fit(cases.X, cases.y)
+
+
+def test_a_users_own_wait_policy_stays(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    load_lightgbm()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
 
 
 def test_one_patient_is_enough_for_a_fit(cohort):

@@ -108,3 +108,83 @@ def test_one_patient_cannot_be_cross_fitted(cohort):
     cases = cohort()
     with pytest.raises(InputError, match="two patients"):
         HybridModel().fit(cases.X, cases.y, groups=np.zeros(120))
+
+
+def test_one_held_out_part_chooses_weights_and_rounds(cohort):
+    cases = cohort(n=400, k=3)
+    model = HybridModel(boosted=SMALL, folds=1)
+    fitted, scores = fit_with_cross_scores(model, cases.X, cases.y, groups=cases.groups)
+    scored = np.isfinite(scores).all(axis=1)
+    assert np.isnan(scores[~scored]).all()
+    assert 0.15 < scored.mean() < 0.25
+    assert not np.isin(cases.groups[scored], cases.groups[~scored]).any()
+    whole = HybridModel(boosted=SMALL, folds=5).fit(cases.X, cases.y, groups=cases.groups)
+    index = np.searchsorted(whole.classes_, cases.y)
+    assert log_loss(fitted.scores(cases.X), index) == pytest.approx(log_loss(whole.scores(cases.X), index), abs=0.1)
+
+
+@pytest.mark.parametrize(("large", "huge", "share"), [(1e9, 1e9, 1.0), (0, 1e9, 0.2), (0, 0, 0.1)])
+def test_the_size_of_the_work_chooses_the_form(cohort, monkeypatch, large, huge, share):
+    cases = cohort(n=300, k=3)
+    monkeypatch.setattr("diagnosis.models.hybrid_fit.LARGE_WORK", large)
+    monkeypatch.setattr("diagnosis.models.hybrid_fit.HUGE_WORK", huge)
+    fitted, scores = fit_with_cross_scores(HybridModel(), cases.X, cases.y)
+    assert np.isfinite(scores).all(axis=1).mean() == pytest.approx(share, abs=0.01)
+    assert (fitted.boosted_ is None or fitted.boosted_.rounds == 12) == (huge == 0)
+
+
+@pytest.mark.parametrize("folds", [1, 4])
+def test_the_residual_form_is_one_sum_and_learns_what_is_left(cohort, tmp_path, folds):
+    """An exclusive-or of two findings is nothing to a linear score and everything to the trees beside it."""
+    cases = cohort(n=700, k=3)
+    X = cases.X.toarray()
+    y = np.where(X[:, 1] != X[:, 2], "exclusive", cases.y)
+    model = HybridModel(boosted=SMALL, folds=folds, residual=True).fit(X, y, groups=cases.groups)
+    a, b = model.weights_
+    assert b > 0
+    assert log_loss(model.scores(X), np.searchsorted(model.classes_, y)) < 0.7 * log_loss(
+        model.linear_.scores(X), np.searchsorted(model.classes_, y)
+    )
+    np.testing.assert_allclose(model.scores(X), a * model.linear_.scores(X) + b * model.boosted_.scores(X), atol=1e-12)
+    parts = model.contributions(X[:40], np.arange(4))
+    np.testing.assert_allclose(parts.base + parts.phi.sum(-1), model.scores(X[:40]), rtol=0, atol=1e-9)
+    model.to_files(tmp_path / "first")
+    HybridModel(boosted=SMALL, folds=folds, residual=True).fit(X, y, groups=cases.groups).to_files(tmp_path / "again")
+    for file in (tmp_path / "first").iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+    loaded = HybridModel.from_files(tmp_path / "first")
+    np.testing.assert_array_equal(loaded.scores(X), model.scores(X))
+    assert loaded.residual is True
+
+
+@pytest.mark.parametrize("folds", [1, 4])
+def test_where_trees_add_nothing_there_are_none(folds):
+    rng = np.random.default_rng(5)
+    X = (rng.random((1200, 8)) < 0.3).astype(float)
+    y = drawn(X @ rng.normal(size=(8, 3)), seed=6)
+    fitted, scores = fit_with_cross_scores(HybridModel(folds=folds, residual=True), X, y, folds=4)
+    assert fitted.boosted_ is None
+    assert fitted.weights_[0] == pytest.approx(1.0, abs=0.25)
+    assert np.isfinite(scores).all(axis=1).any()
+
+
+def test_an_update_gives_a_new_model_that_knows_the_new_cases(cohort):
+    old, new = cohort(n=400, k=3), cohort(n=900, k=3, seed=7)
+    model = HybridModel(boosted=SMALL, folds=3).fit(old.X, old.y, groups=old.groups)
+    before = model.scores(new.X)
+    updated = model.update(new.X[:600], new.y[:600], groups=new.groups[:600])
+    np.testing.assert_array_equal(model.scores(new.X), before)
+    assert updated.weights_ == model.weights_
+    index = np.searchsorted(model.classes_, new.y[600:])
+    assert log_loss(updated.scores(new.X[600:]), index) < log_loss(before[600:], index) - 0.1
+    parts = updated.contributions(new.X[:20], [0, 2])
+    np.testing.assert_allclose(parts.base + parts.phi.sum(-1), updated.scores(new.X[:20])[:, [0, 2]], atol=1e-9)
+    with pytest.raises(InputError, match="diagnoses that the model knows"):
+        model.update(new.X[:2], ["diagnosis 00", "diagnosis 99"])
+
+
+@pytest.mark.parametrize("options", [{"folds": 0}, {"residual": "perhaps"}])
+def test_impossible_options_are_refused(cohort, options):
+    cases = cohort()
+    with pytest.raises(InputError, match=next(iter(options))):
+        HybridModel(**options).fit(cases.X, cases.y)

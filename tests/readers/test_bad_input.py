@@ -70,6 +70,10 @@ def test_good_records_load(write: Write) -> None:
 
 def test_nothing_there(tmp_path: Path) -> None:
     assert "nothing at that path" in refused(tmp_path / "nowhere").found
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    (folder / "Jane\x1b[31m Doe.json").write_text("{}")
+    assert refused(folder).found == "found 1 files that are no tables"
 
 
 def test_a_file(write: Write) -> None:

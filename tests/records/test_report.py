@@ -80,10 +80,11 @@ def test_codes_that_may_be_one(one: str, other: str) -> None:
 
 
 def test_units_that_are_none() -> None:
-    found = kinds(reported({"code": "pressure", "value": 120.0, "unit": "mmHg"}))
+    found = kinds(reported({"code": "pressure", "value": 120.0, "unit": "mm(Hg)"}))
     assert found.keys() == {"unknown_unit"}
     assert found["unknown_unit"].near == ("mm[Hg]",)
     assert found["unknown_unit"].rows == (1,)
+    assert not kinds(reported({"code": "pressure", "value": 120.0, "unit": "mmHg"})), "a common spelling is understood"
 
 
 def test_units_that_do_not_convert() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from tests.small import small_records
 
 from diagnosis.errors import BundleError, InputError
+from diagnosis.models import sets, softmax
 from diagnosis.suggestions import Diagnoser, load_bundle
+from diagnosis.suggestions.bundle import _digests, _self_digest
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,32 @@ def test_a_link_is_refused(copy: Path) -> None:
     target.symlink_to(copy.parent / "elsewhere.json")
     with pytest.raises(BundleError, match="changed"):
         load_bundle(copy)
+
+
+def test_a_bundle_of_format_1_still_loads(fitted: Diagnoser, copy: Path) -> None:
+    learned = json.loads((copy / "diagnoser.json").read_text())
+    for name in ("policy", "red_flags"):
+        del learned[name]
+    new = learned["calibration"]
+    learned["calibration"] = {
+        **{name: new[name] for name in ("flag_at", "log_loss_before", "log_loss_after")},
+        "beta": 0.9,
+        "set_at": 0.25,
+    }
+    (copy / "diagnoser.json").write_text(json.dumps(learned))
+    files = {name: sha for name, sha in _digests(copy).items() if name != "manifest.json"}
+    manifest = {"format": 1, "files": files}
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "sha256": _self_digest(manifest)}))
+    ids = json.loads((copy / "local" / "training_ids.json").read_text())
+    old_ids = [hashlib.sha256(f"{ids['salt']}:c3".encode()).hexdigest()]
+    (copy / "local" / "training_ids.json").write_text(json.dumps({"salt": ids["salt"], "sha256": old_ids}))
+    old, records = load_bundle(copy), small_records(20)
+    raw = fitted.raw_scores(records)
+    np.testing.assert_allclose(old.predict_proba(records), softmax(0.9 * raw), atol=1e-12)
+    np.testing.assert_array_equal(old.batch(records).in_set, sets(softmax(0.9 * raw), 0.25))
+    assert "red-flag rules are switched off" in old.suggest(records[[0]])[0].to_html()
+    assert old.training_ids_.seen(small_records(200, seed=1)).sum() == 1
+    assert old.adapt(prior={"J45.9": 0.9}).predict_proba(records)[:, -1].mean() > 0.3
 
 
 def test_a_newer_format_is_refused(copy: Path) -> None:

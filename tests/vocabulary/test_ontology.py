@@ -241,6 +241,15 @@ def test_broken_csv_says_where(tmp_path: Path, text: str, says: str) -> None:
         read_vocabulary(path)
 
 
+@pytest.mark.parametrize("name", ["words.csv.gz", "hp.obo.gz", "hp.json.gz", "hp.obo"])
+def test_a_file_that_holds_too_much_is_refused(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    bomb = b"code,name\n" + b"\n" * 5_000_000
+    file.write_bytes(gzip.compress(bomb) if name.endswith(".gz") else bomb)
+    with pytest.raises(InputError, match=r"at most 1,000,000 bytes, unfolded\. It holds more\. Give max_bytes"):
+        read_vocabulary(file, max_bytes=1_000_000)
+
+
 @pytest.mark.parametrize("name", ["words.csv", "hp.obo", "hp.json", "hp.obo.gz", "hp.owl"])
 def test_missing_file_and_unknown_form_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from diagnosis.vocabulary import convert, is_unit
 from diagnosis.vocabulary.analytes import analyte, molar_mass
 from diagnosis.vocabulary.comparable import comparable
-from diagnosis.vocabulary.units import common_units
+from diagnosis.vocabulary.units import common_units, ucum_of
 
 ROWS = list(csv.DictReader(files("diagnosis.vocabulary").joinpath("molar_masses.csv").read_text("utf-8").splitlines()))
 CODES = [code for row in ROWS for code in row["loinc"].split("|")]
@@ -152,7 +152,7 @@ def test_equivalents_by_the_charge_of_the_ion(value: float, source: str, target:
         ("Cel", "/min", None),
         ("Cel/min", "K/min", None),
         ("Cel", "C", None),
-        ("mmHg", "kPa", None),
+        ("oz", "kg", None),
         ("", "kg", None),
     ],
 )
@@ -209,6 +209,70 @@ def test_there_and_back_is_where_it_was(source: str, target: str, code: str | No
     assert comparable(source, target) == comparable(target, source)
     if back is not None:
         np.testing.assert_allclose(back, VALUES, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+TARGETS = ("K", "kPa", "/h", "10*9/L", "g/L", "mol/L", "kg", "h", "[IU]/L")
+SPELLINGS = list(
+    csv.DictReader(files("diagnosis.vocabulary").joinpath("unit_spellings.csv").read_text("utf-8").splitlines())
+)
+
+
+def test_every_spelling_converts_as_its_unit() -> None:
+    for row in SPELLINGS:
+        code = row["ucum"]
+        assert is_unit(code)
+        assert row["source"]
+        for spelling in row["spellings"].split("|"):
+            assert ucum_of(spelling) == code, spelling
+            for target in (code, *TARGETS):
+                np.testing.assert_array_equal(convert(VALUES, spelling, target), convert(VALUES, code, target))
+                np.testing.assert_array_equal(convert(VALUES, target, spelling), convert(VALUES, target, code))
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "unit", "made"),
+    [
+        ("98.6 °F", 98.6, "Cel", 37.0),
+        ("37 ℃", 37.0, "[degF]", 98.6),
+        ("37 摄氏度", 37.0, "Cel", 37.0),
+        ("120 mm Hg", 120.0, "kPa", 15.998684),
+        ("80 bpm", 80.0, "/min", 80.0),
+        ("80 次/分", 80.0, "/h", 4800.0),
+        ("7.2 K/uL", 7.2, "10*9/L", 7.2),
+        ("7.2 ×10⁹/L", 7.2, "10*3/uL", 7.2),
+        ("7.2 x10E9/L", 7.2, "/uL", 7200.0),
+        ("90 µmol/L", 90.0, "mmol/L", 0.09),
+        ("90 μmol/L", 90.0, "umol/L", 90.0),
+        ("13.5 G/DL", 13.5, "g/L", 135.0),
+        ("40 IU/L", 40.0, "[IU]/mL", 0.04),
+        ("30 secs", 30.0, "min", 0.5),
+        ("22 kg/m²", 22.0, "kg/m2", 22.0),
+        ("60 mL/min/1.73 m²", 60.0, "mL/min/{1.73_m2}", 60.0),
+    ],
+)
+def test_units_as_hospitals_write_them(written: str, value: float, unit: str, made: float) -> None:
+    assert one(value, written.partition(" ")[2], unit) == pytest.approx(made, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "unit", ["oz", "M", "mM", "G/L", "C", "F", "MS", "MG/L", "units", "T", "", " ", "{count}", "度"]
+)
+def test_what_could_mean_two_things_is_not_guessed(unit: str) -> None:
+    assert ucum_of(unit) == unit
+
+
+def test_common_units_and_codes_are_left_as_they_are() -> None:
+    for unit in (*common_units(), *(row["ucum"] for row in SPELLINGS)):
+        assert ucum_of(unit) == unit
+
+
+@given(st.text(max_size=12))
+@example("10^99999999/L")
+@example("²")
+def test_any_text_is_a_unit_or_none(text: str) -> None:
+    meant = ucum_of(text)
+    assert ucum_of(meant) == meant
+    assert not is_unit(text) or is_unit(meant)
 
 
 def test_input_is_not_changed() -> None:

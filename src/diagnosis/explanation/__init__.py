@@ -1,11 +1,23 @@
 """Why a diagnosis is suggested: scores taken apart by finding, exactly, and read against the other suggestions.
 
 Public names: `Evidence` (one case's suggestions explained), `SuggestionEvidence`, `Line`, `Contrast` (two diagnoses
-side by side), `explain_case` (the work: encoded case and model -> evidence).
+side by side), `ProbabilitySplit` (the shown probability as a sum), `explain_case` (the work: encoded case and model ->
+evidence), `AnswerCounts` (what training cases answered, for what to ask next).
 """
 
+from diagnosis.explanation.answer_counts import AnswerCounts
 from diagnosis.explanation.contrast import Contrast, contrast
 from diagnosis.explanation.evidence import Evidence, Line, SuggestionEvidence
 from diagnosis.explanation.explain import explain_case
+from diagnosis.explanation.probability_split import ProbabilitySplit
 
-__all__ = ["Contrast", "Evidence", "Line", "SuggestionEvidence", "contrast", "explain_case"]
+__all__ = [
+    "AnswerCounts",
+    "Contrast",
+    "Evidence",
+    "Line",
+    "ProbabilitySplit",
+    "SuggestionEvidence",
+    "contrast",
+    "explain_case",
+]

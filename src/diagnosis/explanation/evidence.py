@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from diagnosis.errors import UnknownCodeError, nearest
+from diagnosis.explanation.probability_split import ProbabilitySplit, split_probability
 
 if TYPE_CHECKING:
     import pandas as pd
     import shap
+
+    from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["Evidence", "Line", "State", "SuggestionEvidence", "as_recorded"]
 
@@ -215,6 +218,31 @@ class Evidence:
 
     def _name(self, code: str | None) -> str:
         return "unrecorded" if code is None else self.names.get(code, code)
+
+    def in_language(self, words: Vocabulary, lang: str) -> Evidence:
+        """Name diagnoses and findings in a language; a code without a name there keeps the one it has."""
+        names = dict(self.names)
+        for one in self.suggestions:
+            names[one.diagnosis] = words.diagnosis_name(one.diagnosis, lang)
+            for code in {line.code for line in one.lines if line.code in words.findings}:
+                names[str(code)] = words.name(str(code), lang)
+        return replace(self, names=names)
+
+    def in_probability(self) -> ProbabilitySplit:
+        """Take the shown probabilities apart as well: what each line adds to them, exactly (to 1e-9).
+
+        All diagnoses of the model that are not explained here are held together, at their score.
+        """
+        order = [(line.code, line.state) for line in self.suggestions[0].lines]
+        by_line = [{(line.code, line.state): line.contribution for line in s.lines} for s in self.suggestions]
+        base = np.array([s.base for s in self.suggestions])
+        lines = np.array([[found[key] for key in order] for found in by_line])
+        rest = 1.0 - math.fsum(s.probability for s in self.suggestions)
+        first = self.suggestions[0]
+        others = first.score - first.log_probability + math.log(rest) if rest > 1e-15 else -math.inf
+        start, parts = split_probability(base, lines, others)
+        shown = np.array([*(s.probability for s in self.suggestions), max(rest, 0.0)])
+        return ProbabilitySplit(tuple(s.diagnosis for s in self.suggestions), shown, start, parts, first.lines)
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as plain values; floats print shortest round-trip."""

@@ -50,10 +50,10 @@ class FindingCounts:
         self._add_texts(batch, finding)
         self._add_values(batch, finding)
 
-    def add_states(self, codes: Sequence[str], cases: NDArray[np.int64]) -> None:
-        """Count cases by code of the patient and state (present, absent, uncertain), shape (n_codes, 3)."""
+    def add_states(self, names: Sequence[Finding], cases: NDArray[np.int64]) -> None:
+        """Count cases by finding and state (present, absent, uncertain), shape (n_findings, 3)."""
         used = np.flatnonzero(cases.any(axis=1))
-        finding = [self._number((codes[i], None)) for i in used.tolist()]
+        finding = [self._number(names[i]) for i in used.tolist()]
         self._make_room()
         self.states[finding, : cases.shape[1]] += cases[used]
 

@@ -16,6 +16,7 @@ from diagnosis.errors import InputError
 from diagnosis.features.assemble import SortedRows, stack_rows
 from diagnosis.features.columns import Layout, lay_out
 from diagnosis.features.context import read_context
+from diagnosis.features.frames import framed, keep_output, wants_frame
 from diagnosis.features.learning import Learned, check_options, learn
 from diagnosis.features.lineage import Lineage
 from diagnosis.features.one_case import CasePlan, case_cells, row_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from diagnosis.records.case import Case
 
 
-class FindingEncoder(TransformerMixin, BaseEstimator):
+class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode cases as a sparse matrix in which *present*, *absent*, *uncertain* and *unrecorded* stay apart.
 
     Each state of a finding has a column of its own (``present:CODE``, ``absent:CODE``, ``uncertain:CODE``), each text a
@@ -218,7 +219,22 @@ class FindingEncoder(TransformerMixin, BaseEstimator):
         if to is not None:
             folder, names = Path(to), layout.lineage.names.tolist()
             return over_parts(records, lambda parts: write_shards(folder, parts, names), encode, n_jobs=n_jobs)
-        return over_parts(records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs)
+        X = over_parts(records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs)
+        return framed(X, records, layout.lineage.names) if wants_frame(self) else X
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what `transform` returns: ``"default"``, a sparse matrix, or ``"pandas"``, a frame of sparse columns.
+
+        The rows of a frame are named after the cases. None leaves the choice as it is; scikit-learn's setting for all
+        transformers is not looked at, because no dense frame of these columns would fit into memory.
+
+        Raises
+        ------
+        InputError
+            It is asked for anything else.
+        """
+        keep_output(self, transform)
+        return self
 
     def encode_case(self, case: Case) -> csr_matrix:
         """Encode one case by hand, in microseconds; the row is the one `transform` gives it.

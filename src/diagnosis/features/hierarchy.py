@@ -138,7 +138,9 @@ class Inherited:
     def cells(self, case: NDArray[np.int32], n_findings: int, status: int) -> tuple[Numbers, Numbers]:
         """Return case and finding of everything that is said to be of one status, each once."""
         at = np.flatnonzero(self.status == status)
-        once = np.unique(case[self.row[at]].astype(np.int64) * n_findings + self.finding[at])
+        # Plain sorting: numpy's own search for distinct numbers takes several times as long.
+        every = np.sort(case[self.row[at]].astype(np.int64) * n_findings + self.finding[at])
+        once = every[np.diff(every, prepend=-1) != 0]
         return once // n_findings, once % n_findings
 
 

@@ -15,8 +15,10 @@ from diagnosis.features.counting import FindingCounts, choose_columns
 from diagnosis.features.hierarchy import Hierarchy
 from diagnosis.features.reference import with_ranges
 from diagnosis.features.rows import batches
+from diagnosis.features.states_only import count_states, has_states_only
 from diagnosis.features.windows import checked_windows, count_windows
 from diagnosis.records.records import Records
+from diagnosis.vocabulary import Vocabulary
 
 FORMAT = 2
 # Encoders of format 1 knew a record's own ranges alone, no hierarchy and no windows.
@@ -92,17 +94,22 @@ def learn(parts: Iterable[Records], options: Mapping[str, Any]) -> Learned:
     """
     findings, context = FindingCounts(), ContextCounts()
     words: dict[str, tuple[str | None, str | None]] = {}
+    vocabulary: Vocabulary | None = None
     hierarchy: Hierarchy | None = None
     windows = checked_windows(options["windows"])
     for records in parts:
         context.add(read_context(records))
-        for code in map(str, records.coded.codes):
-            if words.get(code, _NO_WORDS) == _NO_WORDS:
-                words[code] = records.vocabulary.unit(code), records.vocabulary.loinc(code)
+        vocabulary, before = records.vocabulary, vocabulary
+        for code in records.coded.codes.tolist():
+            if code not in words or (vocabulary is not before and words[code] == _NO_WORDS):
+                words[code] = vocabulary.unit(code), vocabulary.loinc(code)
         if options["hierarchy"] and hierarchy is None:
             hierarchy = Hierarchy.of_vocabulary(records.vocabulary)
-        for batch in batches(with_ranges(records, words if options["reference_ranges"] else {})):
-            findings.add(batch, hierarchy)
+        if hierarchy is None and has_states_only(records.coded):
+            findings.add_states(*count_states(records.coded))
+        else:
+            for batch in batches(with_ranges(records, words if options["reference_ranges"] else {})):
+                findings.add(batch, hierarchy)
         if windows:
             findings.add_history(count_windows(records, findings.index, windows))
     kept = {"measured": options["ordering"], "z": options["range_scores"]}

@@ -13,7 +13,7 @@ from diagnosis.features.context import DAYS_PER_YEAR
 from diagnosis.features.rows import PRESENT, map_distinct
 from diagnosis.features.values import groups, in_unit
 from diagnosis.records.coded import is_blank
-from diagnosis.vocabulary.ranges import reference_ranges, reference_sources
+from diagnosis.vocabulary.ranges import Numbered, reference_ranges, reference_sources
 
 if TYPE_CHECKING:
     from diagnosis.records.coded import CodedFindings
@@ -60,10 +60,13 @@ def used_ranges(records: Records, words: Mapping[str, tuple[str | None, str | No
     words : mapping of str to (unit, LOINC code)
         What the vocabulary says of each code; one that is missing is not looked up.
     """
+    return _used(records, words, _without_own(records.coded, words))
+
+
+def _used(records: Records, words: Mapping[str, tuple[str | None, str | None]], rows: NDArray[np.intp]) -> UsedRanges:
     coded = records.coded
     own = ~(np.isnan(coded.ref_low) & np.isnan(coded.ref_high))
     line = np.where(own, np.int32(OWN), np.int32(NOT_ASKED))
-    rows = _without_own(coded, words)
     if not len(rows):
         return UsedRanges(coded.ref_low, coded.ref_high, line)
     low, high = coded.ref_low.copy(), coded.ref_high.copy()
@@ -82,7 +85,7 @@ def with_ranges(records: Records, words: Mapping[str, tuple[str | None, str | No
 
 def _without_own(coded: CodedFindings, words: Mapping[str, tuple[str | None, str | None]]) -> NDArray[np.intp]:
     """Rows of a patient's value that count, have no range of their own, and stand for something measured."""
-    if is_blank(coded.value):
+    if not words or is_blank(coded.value):
         return np.zeros(0, np.intp)
     rows = np.flatnonzero(~np.isnan(coded.value))
     open_ = (coded.status[rows] == PRESENT) & coded.latest[rows] & (coded.subject[rows] < 0)
@@ -98,12 +101,13 @@ def _looked_up(
     case, code = coded.case[rows], coded.code[rows]
     distinct, back = np.unique(code, return_inverse=True)
     stated = [words[str(coded.codes[one])] for one in distinct.tolist()]
-    specimen, names = records.finding_words("specimen", rows)
+    sex, sexes = records.case_words("sex")
+    specimen, specimens = records.finding_words("specimen", rows)
     found = reference_ranges(
-        _objects([loinc for _, loinc in stated])[back],
+        Numbered(back, [loinc for _, loinc in stated]),
         _age_days(records)[case],
-        records.column("sex")[case],
-        _objects([*names.tolist(), None])[specimen],
+        Numbered(sex[case], sexes.tolist()),
+        Numbered(specimen, specimens.tolist()),
         _altitude(records)[case],
         (records.column("pregnant") == "yes")[case],
         np.asarray(records.column("pregnancy_weeks"), np.float64)[case],
@@ -138,9 +142,3 @@ def _altitude(records: Records) -> NDArray[np.float64]:
     sites = records.arrow("sites").select(["site", "altitude_m"]).to_pylist()
     height = {row["site"]: np.nan if row["altitude_m"] is None else float(row["altitude_m"]) for row in sites}
     return np.array([height.get(site, np.nan) for site in records.column("site")], np.float64)
-
-
-def _objects(values: list[str | None]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array

@@ -12,44 +12,65 @@ from diagnosis.records.coded import CodedFindings, is_blank
 
 __all__ = ["beside", "count_states", "has_states_only", "state_rows"]
 
+Finding = tuple[str, str | None]
 _STATES = ("present", "absent", "uncertain")
 # Places kept for each finding, so that a place is found by shifting bits.
 _SLOTS = 4
 
 
 def has_states_only(coded: CodedFindings) -> bool:
-    """Whether no row has more than a state, and none repeats a finding of its case."""
-    more = (coded.value, coded.text, coded.subject, coded.interpretation, coded.ref_low, coded.ref_high)
-    return all(map(is_blank, more)) and len(coded) >= len(coded.codes) and all_true(coded.latest)
+    """Whether no row has more than a state (and a time, and a subject)."""
+    more = (coded.value, coded.text, coded.interpretation, coded.ref_low, coded.ref_high)
+    return all(map(is_blank, more)) and len(coded) >= len(coded.codes)
 
 
-def count_states(coded: CodedFindings) -> NDArray[np.int64]:
-    """Count rows by code and state, shape (n_codes, 3)."""
-    number = coded.code * np.int32(len(_STATES)) + coded.status
-    return np.bincount(number, minlength=len(coded.codes) * len(_STATES)).reshape(-1, len(_STATES))
+def count_states(coded: CodedFindings) -> tuple[list[Finding], NDArray[np.int64]]:
+    """Name the findings that there may be, and count the rows that count by finding and state, (n_findings, 3)."""
+    rows, names = _rows(coded), _names(coded)
+    number = _numbers(coded)[rows] * np.int32(len(_STATES)) + coded.status[rows]
+    return names, np.bincount(number, minlength=len(names) * len(_STATES)).reshape(-1, len(_STATES))
 
 
 def state_rows(coded: CodedFindings, layout: Layout) -> SortedRows | None:
     """Encode findings that have nothing but a state; None where case and column do not fit into 32 bits."""
     of_finding = np.stack([layout.column[state] for state in (*_STATES, _STATES[0])], axis=1)
     of_finding[-1] = -1
-    bits = max(of_finding.size - 1, 1).bit_length()
+    columns = of_finding.ravel()
+    bits = max(len(columns) - 1, 1).bit_length()
     if coded.n_cases > 1 << (32 - bits):
         return None
-    places = [layout.index.get((code, None), len(of_finding) - 1) * _SLOTS for code in coded.codes.tolist()]
-    slot = np.take(np.array(places, np.int32), coded.code)
-    slot += coded.status
-    key = coded.case.astype(np.uint32)
+    rows = _rows(coded)
+    places = [layout.index.get(name, len(of_finding) - 1) * _SLOTS for name in _names(coded)]
+    slot = np.take(np.array(places, np.int32), _numbers(coded)[rows])
+    slot += coded.status[rows]
+    key = coded.case[rows].astype(np.uint32)
     key <<= np.uint32(bits)
     key |= slot.view(np.uint32)
-    has_column = np.take(of_finding.ravel(), slot) >= 0
+    has_column = np.take(columns, slot) >= 0
     if not has_column.all():
         key = key[has_column]
     key.sort()
     starts = np.arange(coded.n_cases + 1, dtype=np.uint64) << np.uint64(bits)
     counts = np.diff(first_from(key, starts))
     key &= np.uint32((1 << bits) - 1)
-    return counts, np.take(of_finding.ravel(), key.view(np.int32)), np.broadcast_to(np.float32(1), len(key))
+    return counts, np.take(columns, key.view(np.int32)), np.broadcast_to(np.float32(1), len(key))
+
+
+def _rows(coded: CodedFindings) -> slice | NDArray[np.intp]:
+    return slice(None) if all_true(coded.latest) else np.flatnonzero(coded.latest)
+
+
+def _names(coded: CodedFindings) -> list[Finding]:
+    """What each number of `_numbers` stands for."""
+    codes = coded.codes.tolist()
+    subjects = [None] if is_blank(coded.subject) else [None, *coded.subjects.tolist()]
+    return [(code, subject) for subject in subjects for code in codes]
+
+
+def _numbers(coded: CodedFindings) -> NDArray[np.int32]:
+    if is_blank(coded.subject):
+        return coded.code
+    return (coded.subject + np.int32(1)) * np.int32(len(coded.codes)) + coded.code
 
 
 def beside(left: SortedRows, right: SortedRows) -> SortedRows:

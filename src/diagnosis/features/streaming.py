@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from diagnosis.errors import InputError
 from diagnosis.features.assemble import Entries, SortedRows, max_cases, sorted_rows
+from diagnosis.features.ahead import ahead
 from diagnosis.features.columns import Layout
 from diagnosis.features.context import context_entries, read_context
 from diagnosis.features.reference import with_ranges
@@ -32,6 +34,11 @@ Source = Records | RecordsFolder | str | Path | Iterable[Records]
 ENCODED = (
     *("value", "unit", "text", "time", "known", "subject"),
     *("ref_low", "ref_high", "interpretation", "specimen"),
+)
+#: Columns of `cases` likewise, beside the id.
+OF_CASES = (
+    *("age_years", "age_days", "sex", "pregnant", "pregnancy_weeks", "site"),
+    *("patient_id", "time", "index_time", "end_time"),
 )
 _KEPT = 1 << 29
 T = TypeVar("T")
@@ -65,7 +72,7 @@ def over_parts(
     if isinstance(source, str | Path):
         source = open_records(source)
     if isinstance(source, RecordsFolder):
-        return source.over(lambda parts: work(_prepared(parts, ready, n_jobs)), columns=ENCODED)
+        return source.over(lambda parts: work(_prepared(parts, ready, n_jobs)), columns=ENCODED, of_cases=OF_CASES)
     if isinstance(source, Records):
         return work(_prepared(iter([source]), ready, 1))
     if not isinstance(source, Iterable) or isinstance(source, Mapping) or hasattr(source, "columns"):
@@ -134,11 +141,12 @@ def _coded(records: Records) -> Records:
 
 def _prepared(parts: Iterator[Records], ready: Callable[[Records], P], n_jobs: int) -> Iterator[P]:
     """The parts made ready in threads, in their order; a few at a time, so that no more are held."""
+    n_jobs = effective_n_jobs(n_jobs)
     if n_jobs == 1:
         yield from map(ready, parts)
         return
-    with Parallel(n_jobs=n_jobs, prefer="threads") as pool:
-        while some := list(islice(parts, 2 * max(pool._effective_n_jobs(), 1))):
+    with Parallel(n_jobs=n_jobs, prefer="threads") as pool, closing(ahead(parts, n_jobs)) as read:
+        while some := list(islice(read, 2 * n_jobs)):
             yield from pool(delayed(ready)(part) for part in some)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from diagnosis.models.booster import Beside, BoostingOptions, boost, boost_together, trees_of, warn_if_diverged
-from diagnosis.models.crossfit import fold_parts, with_floor
+from diagnosis.models.crossfit import fold_parts, is_better, with_floor
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
@@ -20,6 +20,7 @@ from diagnosis.models.scoring import ScoreClassifier
 from diagnosis.models.trees import Trees, join_trees, read_trees
 from diagnosis.models.validation import (
     TrainingSet,
+    check_columns,
     check_option,
     check_training,
     check_update,
@@ -74,6 +75,9 @@ class BoostedModel(ScoreClassifier):
     early_stopping : int
         The number of rounds is the one with the lowest log-loss on held-out patients; a training ends this many rounds
         after its lowest. 0: always `rounds`.
+    interactions : sequence of sequences of int, optional
+        Groups of columns, by number: those of one branch of a tree are all in one group. A column may be in several (age
+        and sex in each of the body systems); one in none stands alone. None: any columns may meet.
     seed : int
     n_jobs : int
         LightGBM's threads. The model is the same for any number.
@@ -84,6 +88,11 @@ class BoostedModel(ScoreClassifier):
     trees_ : Trees
     n_rounds_ : int
     n_features_in_ : int
+
+    Notes
+    -----
+    "A finding that is denied never raises its diagnosis" cannot be asked for here: LightGBM's monotone constraints hold
+    for a column in the trees of all diagnoses alike, and after the softmax a lower score of one raises all others.
     """
 
     def __init__(
@@ -98,6 +107,7 @@ class BoostedModel(ScoreClassifier):
         max_bin: int = 63,
         column_share: float = 0.3,
         early_stopping: int = 25,
+        interactions: Sequence[Sequence[int]] | None = None,
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -110,6 +120,7 @@ class BoostedModel(ScoreClassifier):
         self.max_bin = max_bin
         self.column_share = column_share
         self.early_stopping = early_stopping
+        self.interactions = interactions
         self.seed = seed
         self.n_jobs = n_jobs
 
@@ -209,8 +220,8 @@ class BoostedModel(ScoreClassifier):
     ) -> Self:
         """Return a new model with further trees, grown on new confirmed cases; this one stays as it is.
 
-        The new trees start from this model's scores. A fifth of the new patients chooses their number; where none
-        helps, none is added.
+        The new trees start from this model's scores. A fifth of the new patients chooses their number; where what
+        they save there is within its standard error, none is added.
 
         Parameters
         ----------
@@ -233,17 +244,21 @@ class BoostedModel(ScoreClassifier):
         start = self.scores_of(cases.X) if start is None else start
         part, fold = Beside(cases, start), grouped_folds(cases.y, cases.groups, 5, self.seed)
         sides = part.take(np.flatnonzero(fold != 0)), part.take(np.flatnonzero(fold == 0))
-        patience = self.early_stopping or rounds
-        _, found = boost_together([sides], self._options(), rounds, patience)
+        (first,), found = boost_together([sides], self._options(), rounds, self.early_stopping or rounds)
         new = clone(self)
         take_names(new, self)
         new.classes_, new.trees_ = self.classes_, self.trees_
-        if found:
+        if found and self._helps(first, found, sides[1]):
             further = trees_of(boost(part, self._options(), found), found, len(self.classes_))
             warn_if_diverged(further, part, self.n_jobs)
             new.trees_ = Trees(join_trees(self.trees_.text, further.text), len(self.classes_))
         new.n_rounds_ = new.trees_.n_rounds
         return new
+
+    def _helps(self, booster: Any, rounds: int, held_out: Beside) -> bool:
+        assert held_out.init is not None
+        added = trees_of(booster, rounds, len(held_out.cases.classes)).raw_scores(held_out.cases.X, self.n_jobs)
+        return is_better(held_out.init + added, held_out.init, held_out.cases)
 
     def checked(self) -> Self:
         """Return the model itself, or raise InputError for an impossible option."""
@@ -255,7 +270,9 @@ class BoostedModel(ScoreClassifier):
 
     def _checked(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> TrainingSet:
         self.checked()
-        return check_training(self, X, y, sample_weight, groups)
+        cases = check_training(self, X, y, sample_weight, groups)
+        check_columns("BoostedModel", "interactions", self.interactions or (), self.n_features_in_)
+        return cases
 
     def _options(self) -> BoostingOptions:
         return BoostingOptions(**{f.name: getattr(self, f.name) for f in fields(BoostingOptions)})

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from diagnosis.errors import DiagnosisWarning
+from diagnosis.errors import DiagnosisWarning, WorkError
 from diagnosis.models.calibration import log_loss
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.trees import Trees, load_lightgbm, normalised
@@ -20,6 +20,7 @@ __all__ = ["Beside", "BoostingOptions", "boost", "boost_together", "trees_of", "
 # Hundreds of rounds of well-behaved trees stay within a few tens; diverged ones were seen at 8e5.
 _HUGE_SCORE = 100.0
 _LOOKED_AT = 2000
+_CURE = "Raise lambda_l2 or min_hessian, or lower learning_rate or leaves."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,18 @@ class BoostingOptions:
     min_hessian: float
     max_bin: int
     column_share: float
+    interactions: Sequence[Sequence[int]] | None
     seed: int
     n_jobs: int
 
-    def parameters(self, n_classes: int) -> dict[str, Any]:
+    def parameters(self, n_classes: int, n_columns: int) -> dict[str, Any]:
         """Return LightGBM's parameters; multiclass also for two diagnoses, so that each has its score."""
-        return {
+        groups = [] if self.interactions is None else [list(group) for group in self.interactions]
+        if self.interactions is not None:
+            # LightGBM never uses a column that is in no group.
+            grouped = {column for group in groups for column in group}
+            groups += [[column] for column in range(n_columns) if column not in grouped]
+        return ({"interaction_constraints": groups} if groups else {}) | {
             "objective": "multiclass",
             "num_class": n_classes,
             "num_leaves": self.leaves,
@@ -88,9 +95,23 @@ class Beside:
 def boost(part: Beside, options: BoostingOptions, rounds: int) -> Any:
     """Grow `rounds` rounds of trees, one a diagnosis each, on the cases of positive weight; return the booster."""
     booster = _started(part, options, None)
-    for _ in range(rounds):
-        booster.update()
+    for done in range(rounds):
+        if not _grown(booster):
+            raise _gave_up(done)
     return booster
+
+
+def _gave_up(done: int) -> WorkError:
+    return WorkError(f"Boosting diverged, and LightGBM gave up after {done} rounds. {_CURE}")
+
+
+def _grown(booster: Any) -> bool:
+    """Grow one round; False where LightGBM refuses to go on, as it does on sums that have overflown."""
+    try:
+        booster.update()
+    except load_lightgbm().basic.LightGBMError:
+        return False
+    return True
 
 
 def boost_together(
@@ -123,15 +144,18 @@ def boost_together(
     weights = np.array([held_out.cases.weight.sum() for _, held_out in parts])
     follow = patience > 0 and bool(weights.any())
     boosters = [_started(train, options, held_out if follow else None) for train, held_out in parts]
-    best, best_loss, pooled, at_start = rounds, np.inf, 0.0, np.inf
+    best, best_loss, pooled, at_start, ended = 0 if follow else rounds, np.inf, 0.0, np.inf, False
     if follow:
         used = [(held_out, w) for (_, held_out), w in zip(parts, weights, strict=True) if w]
         at_start = float(np.average([_start_loss(part) for part, _ in used], weights=[w for _, w in used]))
         if parts[0][0].init is not None:
-            best, best_loss = 0, at_start
+            best_loss = at_start
     for done in range(1, rounds + 1):
-        for booster in boosters:
-            booster.update()
+        ended = not all(_grown(booster) for booster in boosters)
+        if ended and (done == 1 or not follow):
+            raise _gave_up(done - 1)
+        if ended:
+            break
         if not follow:
             continue
         losses = [booster.eval_valid()[0][2] if w else 0.0 for booster, w in zip(boosters, weights, strict=True)]
@@ -140,7 +164,8 @@ def boost_together(
             best, best_loss = done, pooled
         elif done - best >= patience:
             break
-    if pooled > 2 * at_start:
+    # A diagnosis without a case to learn from is as dear in every round.
+    if ended or pooled > 2 * max(at_start, best_loss):
         warn_diverged(f"on held-out cases its log-loss rose to {pooled:.3g} (at the start: {at_start:.3g})", best)
     return boosters, best
 
@@ -155,7 +180,7 @@ def _start_loss(part: Beside) -> float:
 def _started(part: Beside, options: BoostingOptions, held_out: Beside | None) -> Any:
     """Return a booster without trees over the weighing cases, with the held-out ones beside it."""
     lgb = load_lightgbm()
-    used, parameters = part.weighing(), options.parameters(len(part.cases.classes))
+    used, parameters = part.weighing(), options.parameters(len(part.cases.classes), part.cases.X.shape[1])
     cases = used.cases
     data = lgb.Dataset(cases.X, cases.y, weight=cases.weight, init_score=used.init, params=parameters)
     booster = lgb.Booster(parameters, data)
@@ -203,8 +228,7 @@ def warn_diverged(what: str, rounds: int | None = None) -> None:
     """Say that boosting went astray, and what helps."""
     kept = "" if rounds is None else f" Only its first {rounds} rounds are kept."
     warnings.warn(
-        f"The boosted model has diverged: {what}.{kept} "
-        "Raise lambda_l2 or min_hessian, or lower learning_rate or leaves.",
+        f"The boosted model has diverged: {what}.{kept} {_CURE}",
         DiagnosisWarning,
         stacklevel=4,
     )

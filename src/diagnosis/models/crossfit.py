@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from diagnosis.models.calibration import log_sum_exp
+from diagnosis.models.calibration import log_softmax, log_sum_exp
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.validation import TrainingSet, check_training, class_index
 
-__all__ = ["fit_with_cross_scores", "fold_parts", "with_floor"]
+__all__ = ["fit_with_cross_scores", "fold_parts", "fold_scores", "is_better", "with_floor"]
 
 M = TypeVar("M")
 
@@ -50,7 +50,8 @@ def fit_with_cross_scores(
     fitted : Model
     scores : ndarray of float64, shape (n_cases, n_diagnoses)
         Columns follow ``fitted.classes_``. Where a fold's training part has no case of a diagnosis, that diagnosis
-        gets the score of `with_floor`.
+        gets the score of `with_floor`. A model with a `fit_cross` of its own may hold back a single part where the work
+        is large: the rows of all other cases are nan.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def fit_with_cross_scores(
     cases = check_training(fitted, X, y, sample_weight, groups)
     scores = np.empty((cases.y.size, len(cases.classes)))
     for train, rows in fold_parts(cases, folds, seed):
-        scores[rows] = _fold_scores(model, train, cases.take(rows))
+        scores[rows] = fold_scores(model, train, cases.take(rows))
     fitted.fit(X, y, sample_weight=sample_weight, groups=groups)
     return fitted, scores
 
@@ -93,8 +94,16 @@ def with_floor(scores: FloatArray, train: TrainingSet) -> FloatArray:
     return np.where(learned, scores, (total + floor)[:, None])
 
 
-def _fold_scores(model: Any, train: TrainingSet, held_out: TrainingSet) -> FloatArray:
-    """Fit on one part and score the other; columns follow the classes of both."""
+def is_better(after: FloatArray, before: FloatArray, held_out: TrainingSet) -> bool:
+    """Whether scores of held-out cases save more log-loss than its standard error over other scores of theirs."""
+    share, true = held_out.weight / held_out.weight.sum(), (np.arange(held_out.y.size), held_out.y)
+    saved = log_softmax(after)[true] - log_softmax(before)[true]
+    gain = float(share @ saved)
+    return gain > float(np.sqrt(share**2 @ (saved - gain) ** 2))
+
+
+def fold_scores(model: Any, train: TrainingSet, held_out: TrainingSet) -> FloatArray:
+    """Fit a copy of a model on one part and score the other; columns follow the classes of both, with the floor."""
     scores = np.zeros((held_out.y.size, len(train.classes)))
     if np.count_nonzero(train.prior) > 1:
         part = clone(model).fit(train.X, train.y, sample_weight=train.weight, groups=train.groups)

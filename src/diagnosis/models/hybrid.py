@@ -133,7 +133,7 @@ class HybridModel(ScoreClassifier):
         found = fit_hybrid(
             cases,
             LinearModel(seed=self.seed) if self.linear is None else self.linear,
-            self._boosted(residual=residual),
+            self.boosted_part(residual=residual),
             folds=folds,
             one_part=is_large(cases) if self.folds == "auto" else self.folds == 1,
             residual=residual,
@@ -142,8 +142,8 @@ class HybridModel(ScoreClassifier):
         self.linear_, self.boosted_, self.weights_ = found.linear, found.boosted, found.weights
         return found.scores
 
-    def _boosted(self, *, residual: bool) -> BoostedModel:
-        """Return the unfitted boosted model, checked."""
+    def boosted_part(self, *, residual: bool) -> BoostedModel:
+        """Return the unfitted boosted model, checked; the default one depends on what it is to learn."""
         if self.boosted is not None:
             return self.boosted.checked()
         given = _RESIDUAL_OPTIONS if residual else _OPTIONS

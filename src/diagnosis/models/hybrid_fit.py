@@ -12,7 +12,7 @@ from sklearn.base import clone
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.booster import Beside
 from diagnosis.models.calibration import fit_temperature, log_softmax
-from diagnosis.models.crossfit import fit_with_cross_scores, fold_parts, with_floor
+from diagnosis.models.crossfit import fit_with_cross_scores, fold_parts, is_better, with_floor
 from diagnosis.models.linear import LinearModel
 from diagnosis.models.linear_fit import work_of
 from diagnosis.models.protocol import FloatArray, IntArray
@@ -37,6 +37,8 @@ _PARTS, _RESIDUAL_PARTS = 5, 10
 _SHARE = 0.6
 # Cases the temperature of the linear scores is chosen on, where there are more.
 _ENOUGH = 50_000
+# Scores (cases times diagnoses) the residual's trees learn from at most.
+_ENOUGH_SCORES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,36 +126,34 @@ def _fit_residual(
     if one_part:
         train, rows = next(fold_parts(cases, _RESIDUAL_PARTS, seed))
         parts = [(train, rows)]
-    pairs = [(whole.take(_others(rows, cases)), whole.take(rows)) for _, rows in parts]
+    pairs = [(whole.take(_others(rows, left.shape)), whole.take(rows)) for _, rows in parts]
     grown, rounds = boosted.grow(pairs)
     rows = np.concatenate([rows for _, rows in parts])
     added = np.zeros((cases.y.size if rounds else 0, left.shape[1]))
     for trees, (_, part) in zip(grown, parts, strict=bool(rounds)):
         added[part] = trees.raw_scores(rows_of(cases.X, part), boosted.n_jobs)
     a, b = _worth_it(left[rows], added[rows], cases.take(rows)) if rounds else (1 / _SHARE, 0.0)
-    scores = np.full(left.shape, np.nan)
-    scores[rows] = a * left[rows] + (b * added[rows] if b else 0.0)
     boosted_ = None
     if b:
         boosted_ = clone(boosted)
         boosted_ = boosted_.keep(grown[0], pairs[0][0]) if one_part else boosted_.fit_checked(whole, rounds)
-    return _named(cases, linear_, boosted_, (a * _SHARE * heat, b), scores)
+    blended = a * left[rows] + (b * added[rows] if b else 0.0)
+    left[:] = np.nan
+    left[rows] = blended
+    return _named(cases, linear_, boosted_, (a * _SHARE * heat, b), left)
 
 
 def _worth_it(linear: FloatArray, added: FloatArray, held_out: TrainingSet) -> tuple[float, float]:
     """Return the weights of both scores; 0 for the trees where what they save is within its standard error."""
-    y, weight = held_out.y, held_out.weight / held_out.weight.sum()
-    a, b = blend_weights(linear, added, y, weight)
-    alone = blend_weights(linear, np.zeros_like(linear), y, weight)[0]
-    true = np.arange(y.size), y
-    saved = log_softmax(a * linear + b * added)[true] - log_softmax(alone * linear)[true]
-    gain = float(weight @ saved)
-    error = float(np.sqrt(weight**2 @ (saved - gain) ** 2))
-    return (a, b) if gain > error else (alone, 0.0)
+    a, b = blend_weights(linear, added, held_out.y, held_out.weight)
+    alone = blend_weights(linear, np.zeros_like(linear), held_out.y, held_out.weight)[0]
+    return (a, b) if is_better(a * linear + b * added, alone * linear, held_out) else (alone, 0.0)
 
 
-def _others(rows: IntArray, cases: TrainingSet) -> IntArray:
-    return np.flatnonzero(np.bincount(rows, minlength=cases.y.size) == 0)
+def _others(rows: IntArray, shape: tuple[int, ...]) -> IntArray:
+    """Return the rows that are not held out, thinned where there are more than a few small trees need."""
+    others = np.flatnonzero(np.bincount(rows, minlength=shape[0]) == 0)
+    return others[:: max(1, -(-others.size * shape[1] // _ENOUGH_SCORES))]
 
 
 def _start(models: list[LinearModel]) -> FloatArray:

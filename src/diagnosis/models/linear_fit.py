@@ -74,7 +74,7 @@ class Anchor:
         """
         alone = softmax(self.intercept + self.coef.T)
         average = softmax(self.intercept + self.coef @ self.mean)
-        held = self.square[:, None] * alone * (1 - alone) + 1 / C
+        held = self.square[:, None] * alone * (1 - alone) + _strength(C, len(self.intercept))
         return np.vstack([held, self.seen * average * (1 - average)])
 
 
@@ -175,7 +175,7 @@ def solve(
 ) -> tuple[FloatArray, int]:
     """Minimise the penalised loss from `start` (the prior alone if None); return the point and the steps taken."""
     total, p = weight.sum(), rows.shape[1]
-    penalty = np.full((p + 1, 1), 1 / (options.C * total))
+    penalty = np.full((p + 1, 1), _strength(options.C, n_classes) / total)
     penalty[-1] = 0.0
     if start is None:
         start = np.zeros((p + 1, n_classes))
@@ -191,6 +191,11 @@ def solve(
             stacklevel=2,
         )
     return found.W, found.n_iter
+
+
+def _strength(C: float, n_classes: int) -> float:
+    """Return the penalty's strength: scikit-learn's, which for two diagnoses penalises their difference alone."""
+    return (2 if n_classes == 2 else 1) / C
 
 
 def _whole(

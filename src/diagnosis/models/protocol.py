@@ -88,5 +88,8 @@ class CrossFitted(Protocol):
         folds: int = 5,
         seed: int = 0,
     ) -> FloatArray:
-        """Fit on all cases and return the out-of-fold scores, shape (n_cases, n_diagnoses)."""
+        """Fit on all cases and return the out-of-fold scores, shape (n_cases, n_diagnoses).
+
+        Rows of cases that no model was held back from are nan.
+        """
         ...

@@ -38,7 +38,7 @@ def choose_kind(n_diagnoses: int) -> tuple[str, str]:
     ('hybrid', '49 diagnoses, fewer than 150')
     """
     if n_diagnoses >= MANY_DIAGNOSES:
-        return "ranker", f"{n_diagnoses} diagnoses, {MANY_DIAGNOSES} or more: trees for each of them would take too long"
+        return "ranker", f"{n_diagnoses} diagnoses, {MANY_DIAGNOSES} or more: trees for each would take too long"
     return "hybrid", f"{n_diagnoses} diagnoses, fewer than {MANY_DIAGNOSES}"
 
 

@@ -141,9 +141,11 @@ def _solve(below: FloatArray, shift: float, slope: float, ceiling: float) -> Flo
         total = e.sum(axis=1)
         lse = np.maximum(np.log(total), 1e-300)
         falling = np.einsum("ij,ij->i", e, below) / total
-        # On this scale the equation is nearly a straight line, so a handful of steps reach rounding error.
-        step = (np.log(lse) - target) * lse / np.where(falling < 0, falling, -1.0)
-        moved = np.clip(np.where(falling < 0, m - step, 1.0), _LEAST, _MOST)
+        # On this scale the equation is nearly a straight line, so a handful of steps reach rounding error. Where
+        # nothing moves the probability (a tie for first place), the step is endless and ends at the bound.
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = np.clip(m + (np.log(lse) - target) * (lse / np.maximum(-falling, 1e-300)), _LEAST, _MOST)
+        moved = np.where(np.isnan(moved), m, moved)
         still = moving & (np.abs(moved - m) > 1e-13 * m)
         # A case that has arrived stays, or its answer would depend on the cases beside it.
         m, moving = np.where(moving, moved, m), still

@@ -20,6 +20,7 @@ __all__ = [
     "TrainingSet",
     "check_batched",
     "check_choice",
+    "check_columns",
     "check_option",
     "check_training",
     "check_update",
@@ -210,6 +211,18 @@ def check_choice(owner: str, name: str, value: object, choices: Sequence[object]
     if not any(value is one or (isinstance(one, str) and value == one) for one in choices):
         raise InputError(
             f"{name} of {owner} must be one of {', '.join(map(repr, choices))}", f"it is {value!r}", "set one of them"
+        )
+
+
+def check_columns(owner: str, name: str, groups: Sequence[Sequence[int]], n_columns: int) -> None:
+    """Raise InputError unless an option holds groups of column numbers."""
+    numbers = [column for group in groups for column in group]
+    wrong = [c for c in numbers if isinstance(c, bool) or not isinstance(c, int | np.integer) or not 0 <= c < n_columns]
+    if wrong:
+        raise InputError(
+            f"{name} of {owner} holds column numbers from 0 to {n_columns - 1}",
+            f"it holds {wrong[0]!r}",
+            "give the positions of columns in the matrix",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,7 +25,7 @@ Rows = Mapping[str, tuple[pa.Table, npt.NDArray[np.int32]]]
 
 
 def parts_in_any_order(
-    cases: Partitions, others: Mapping[str, Partitions], columns: Sequence[str] | None, batch_cases: int
+    cases: Partitions, others: Mapping[str, Partitions], batch_cases: int
 ) -> Iterator[tuple[pa.Table, Rows]]:
     """Give batches of cases with their rows of each table, without ``case_id``, and the position of each row's case.
 
@@ -36,28 +36,28 @@ def parts_in_any_order(
     RecordsError
         A row that belongs to no case.
     """
-    places = Places(table["case_id"].combine_chunks() for table in cases.batches(_BATCH_ROWS, ("case_id",)))
+    places = Places(table["case_id"].combine_chunks() for table in cases.only(("case_id",)).batches(_BATCH_ROWS))
     n_batches = max(-(-cases.n_rows // batch_cases), 1)
     step = batch_cases * -(-n_batches // _MOST_BUCKETS)
     with tempfile.TemporaryDirectory(prefix="diagnosis-") as folder:
         for name, table in others.items():
-            _spill(table, columns, places, step, Path(folder) / name)
+            _spill(table, places, step, Path(folder) / name)
         del places
         bucket, first, held = -1, 0, {}
         for batch in cases.batches(batch_cases):
             if first // step != bucket:
                 bucket = first // step
-                held = {n: _sorted_bucket(Path(folder) / n, bucket, t, columns) for n, t in others.items()}
+                held = {n: _sorted_bucket(Path(folder) / n, bucket, t) for n, t in others.items()}
             yield batch, {name: _cut(table, place, first, len(batch)) for name, (table, place) in held.items()}
             first += len(batch)
 
 
-def _spill(table: Partitions, columns: Sequence[str] | None, places: Places, step: int, folder: Path) -> None:
+def _spill(table: Partitions, places: Places, step: int, folder: Path) -> None:
     folder.mkdir()
     writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
     start = 0
     with ExitStack() as open_files:
-        for batch in table.batches(_BATCH_ROWS, columns):
+        for batch in table.batches(_BATCH_ROWS):
             place = places.of(batch["case_id"].combine_chunks())
             _refuse_orphans(place, table.table.name, start)
             start += len(batch)
@@ -86,10 +86,8 @@ def _refuse_orphans(place: npt.NDArray[np.int64], name: str, start: int) -> None
         raise refusal([Problem("error", "no_such_case", name, "case_id", "names a case that is not in `cases`", rows)])
 
 
-def _sorted_bucket(
-    folder: Path, bucket: int, table: Partitions, columns: Sequence[str] | None
-) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-    empty = table.empty(columns).drop_columns(["case_id"])
+def _sorted_bucket(folder: Path, bucket: int, table: Partitions) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    empty = table.empty().drop_columns(["case_id"])
     path = folder / str(bucket)
     if not path.exists():
         return empty, np.zeros(0, np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +50,14 @@ class Partitions:
     n_rows: int
     zone: str | None = None
 
-    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read typed tables of at most `rows` rows each; only `columns` (those that there are), where given.
+    def only(self, columns: Sequence[str] | None) -> Partitions:
+        """The same rows with these of their columns (those that there are); all of them where None."""
+        if columns is None:
+            return self
+        return replace(self, schema=pa.schema([field for field in self.schema if field.name in columns]))
+
+    def batches(self, rows: int) -> Iterator[pa.Table]:
+        """Read typed tables of at most `rows` rows each.
 
         Raises
         ------
@@ -60,7 +66,7 @@ class Partitions:
         InputError
             A part that is damaged.
         """
-        names = [n for n in self.schema.names if columns is None or n in columns]
+        names = self.schema.names
         coded = [n for n in names if pa.types.is_string(self.schema.field(n).type) and self._repeats(n)]
         for part in self.parts:
             start = 0
@@ -68,9 +74,9 @@ class Partitions:
                 yield self._typed(batch, part, start)
                 start += len(batch)
 
-    def empty(self, columns: Sequence[str] | None = None) -> pa.Table:
+    def empty(self) -> pa.Table:
         """A typed table without a row."""
-        names = [n for n in self.schema.names if columns is None or n in columns]
+        names = self.schema.names
         known = {n: self.table.column(n) for n in names}
         kinds = {n: c.arrow if c is not None else self.schema.field(n).type for n, c in known.items()}
         return pa.table({n: pa.array([], kind) for n, kind in kinds.items()})

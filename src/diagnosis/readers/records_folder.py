@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from diagnosis.errors import InputError
-from diagnosis.readers.buckets import parts_in_any_order
+from diagnosis.readers.buckets import Rows, parts_in_any_order
 from diagnosis.readers.in_step import InStep, NotInOrderError
 from diagnosis.readers.partitions import Partitions, open_partitions
 from diagnosis.readers.tables import INFO, read_info, read_table, table_sources
@@ -25,6 +25,7 @@ __all__ = ["RecordsFolder", "open_records"]
 #: Cases read together, unless told.
 BATCH_CASES = 1 << 14
 _BATCH_ROWS = 1 << 18
+_REQUIRED = ("case_id", "code", "status")
 T = TypeVar("T")
 
 
@@ -45,6 +46,8 @@ class RecordsFolder:
     info : mapping
         What ``records.json`` holds.
     batch_cases : int
+    columns : sequence of str, optional
+        The columns of ``findings`` that are read.
 
     Examples
     --------
@@ -62,8 +65,10 @@ class RecordsFolder:
         *,
         info: Mapping[str, Any],
         batch_cases: int = BATCH_CASES,
+        columns: Sequence[str] | None = None,
     ) -> None:
         self.batch_cases = batch_cases
+        self.columns = columns
         self.info = dict(info)
         self.vocabulary: Vocabulary = words_of(small)
         self._cases = cases
@@ -81,11 +86,17 @@ class RecordsFolder:
     def __iter__(self) -> Iterator[Records]:
         if self._in_order is None:
             self.over(lambda parts: [None for _ in parts], columns=())
-        for part in self._parts(None):
+        for part in self._parts(self.columns):
             tables = {name: part.arrow(name) for name in part.names}
             yield Records.from_tables(tables, self.info)
 
-    def over(self, work: Callable[[Iterator[Records]], T], *, columns: Sequence[str] | None = None) -> T:
+    def over(
+        self,
+        work: Callable[[Iterator[Records]], T],
+        *,
+        columns: Sequence[str] | None = None,
+        of_cases: Sequence[str] | None = None,
+    ) -> T:
         """Give `work` all batches, with only `columns` of the findings where named, and return what it returns.
 
         Rows are checked one by one (types, enumerations, bounds, ids); contradictions between rows are not looked for.
@@ -98,48 +109,42 @@ class RecordsFolder:
         work : callable
             Takes an iterator of `Records` and goes through all of it; keeps nothing when called again.
         columns : sequence of str, optional
-            Columns of `findings` that are needed.
+            Columns of `findings` that are needed, beside those that are required; tables other than these and ``cases``
+            are then left out.
+        of_cases : sequence of str, optional
+            Columns of `cases` that are needed, beside the id.
 
         Raises
         ------
         RecordsError
             A row that format 1 does not allow, or that belongs to no case; an id that stands twice.
         """
+        if self.columns is not None:
+            columns = [c for c in self.columns if columns is None or c in columns]
         try:
-            done = work(self._parts(columns))
+            done = work(self._parts(columns, of_cases))
         except NotInOrderError:
             self._in_order = False
-            return work(self._parts(columns))
+            return work(self._parts(columns, of_cases))
         if not self._unique:
             check_unique(self._cases)
             self._unique = True
         return done
 
-    def _parts(self, columns: Sequence[str] | None) -> Iterator[Records]:
+    def _parts(self, columns: Sequence[str] | None, of_cases: Sequence[str] | None = None) -> Iterator[Records]:
+        wanted = None if columns is None else (*_REQUIRED, *columns)
+        cases = self._cases if of_cases is None else self._cases.only(("case_id", *of_cases))
+        others = {n: t.only(wanted) for n, t in self._others.items() if wanted is None or n == "findings"}
         if self._in_order is False:
-            others = {n: o for n, o in self._others.items() if columns is None or n == "findings"}
-            followed = parts_in_any_order(self._cases, others, _wanted(columns), self.batch_cases)
+            followed = parts_in_any_order(cases, others, self.batch_cases)
         else:
-            followed = self._parts_in_order(columns)
-        for cases, rows in followed:
-            yield self._records(cases, rows)
+            followed = _parts_in_order(cases, others, self.batch_cases)
+        for batch, rows in followed:
+            yield self._records(batch, rows)
         if self._in_order is None:
             self._in_order = True
 
-    def _parts_in_order(self, columns: Sequence[str] | None) -> Iterator[tuple[pa.Table, Mapping[str, Any]]]:
-        wanted = _wanted(columns)
-        others = {
-            name: InStep(table.batches(_BATCH_ROWS, wanted), table.empty(wanted))
-            for name, table in self._others.items()
-            if columns is None or name == "findings"
-        }
-        for cases in self._cases.batches(self.batch_cases):
-            ids = cases["case_id"].combine_chunks()
-            yield cases, {name: other.take(ids) for name, other in others.items()}
-        for other in others.values():
-            other.finish()
-
-    def _records(self, cases: pa.Table, rows: Mapping[str, Any]) -> Records:
+    def _records(self, cases: pa.Table, rows: Rows) -> Records:
         findings, case = rows["findings"]
         tables = {"cases": cases, "findings": findings, **self._small}
         for name in rows:
@@ -150,7 +155,9 @@ class RecordsFolder:
         return Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=Report((), counts))
 
 
-def open_records(folder: str | Path, *, batch_cases: int = BATCH_CASES) -> RecordsFolder:
+def open_records(
+    folder: str | Path, *, batch_cases: int = BATCH_CASES, columns: Sequence[str] | None = None
+) -> RecordsFolder:
     """Open a folder of records in Parquet, of any size, to be read a batch of cases at a time.
 
     Parameters
@@ -160,6 +167,9 @@ def open_records(folder: str | Path, *, batch_cases: int = BATCH_CASES) -> Recor
         where the findings come in the order of their cases.
     batch_cases : int
         Cases read together: what has to be held in memory.
+    columns : sequence of str, optional
+        The columns of `findings` to read beside those that are required, and no table but ``cases`` and ``findings``
+        then; ``("time", "known", "subject")`` leaves nothing but states. All if not given.
 
     Returns
     -------
@@ -187,11 +197,18 @@ def open_records(folder: str | Path, *, batch_cases: int = BATCH_CASES) -> Recor
     tables = {name: open_partitions(source, name, zone) for name, source in of_case.items()}
     cases = tables.pop("cases")
     small = {n: read_table(s, n, None).table for n, s in sources.items() if not TABLES[n].of_case}
-    nobody = {"cases": cases.empty(("case_id",)), "findings": tables["findings"].empty(("case_id", "code", "status"))}
+    nobody = {"cases": cases.only(("case_id",)).empty(), "findings": tables["findings"].only(_REQUIRED).empty()}
     typed = load({**nobody, **small}, info).tables
     held = {name: typed[name] for name in small}
-    return RecordsFolder(cases, tables, held, info=info, batch_cases=int(batch_cases))
+    return RecordsFolder(cases, tables, held, info=info, batch_cases=int(batch_cases), columns=columns)
 
 
-def _wanted(columns: Sequence[str] | None) -> Sequence[str] | None:
-    return None if columns is None else ("case_id", "code", "status", *columns)
+def _parts_in_order(
+    cases: Partitions, others: Mapping[str, Partitions], batch_cases: int
+) -> Iterator[tuple[pa.Table, Rows]]:
+    steps = {name: InStep(table.batches(_BATCH_ROWS), table.empty()) for name, table in others.items()}
+    for batch in cases.batches(batch_cases):
+        ids = batch["case_id"].combine_chunks()
+        yield batch, {name: step.take(ids) for name, step in steps.items()}
+    for step in steps.values():
+        step.finish()

@@ -147,7 +147,8 @@ def _fitting(name: str, value: Any, reader: Reader, format: str) -> Any:
     except (NameError, KeyError, TypeError, PydanticUserError):  # another package's reader may say nothing of it
         return value
     try:
-        return fits.validate_python(value)
+        made = fits.validate_python(value)
+        return made if isinstance(value, str) else value
     except ValidationError as error:
         choices = [c for c in get_args(wanted) if isinstance(c, str)]
         raise InputError(

@@ -68,10 +68,13 @@ def table_sources(folder: Path) -> dict[str, Path]:
             sources[name] = forms[0]
     missing = [n for n, t in TABLES.items() if t.required and n not in sources]
     if missing:
-        there = sorted(p.name for p in folder.iterdir())
+        # Names of other files are none of a table, and may be a patient's.
+        all_there = sorted(p.name for p in folder.iterdir())
+        there = [n for n in all_there if n.isprintable() and (Path(n).suffix.lower() in _TABULAR or "." not in n)]
+        others = f"{len(all_there) - len(there):,} files that are no tables"
         raise InputError(
             f"tables {' and '.join(missing)} in {folder}, each as NAME.csv, NAME.parquet or a folder NAME/ of Parquet",
-            f"found {', '.join(there[:8]) if there else 'an empty folder'}",
+            f"found {', '.join(there[:8]) or (others if all_there else 'an empty folder')}",
             "write them as format 1 says, or name the format the folder has",
             near=[n for name in missing for n in nearest(name, [p.split(".")[0] for p in there], 1)],
         )
@@ -85,7 +88,13 @@ def _not_read(folder: Path, sources: dict[str, Path]) -> list[Problem]:
     says = "is no table of the format and was not read"
     return [
         Problem(
-            "warning", "file_not_read", p.name, "", says, near=tuple(nearest(p.name.split(".")[0], TABLES, 1)), count=1
+            "warning",
+            "file_not_read",
+            p.name if p.name.isprintable() else ascii(p.name),
+            "",
+            says,
+            near=tuple(nearest(p.name.split(".")[0], TABLES, 1)),
+            count=1,
         )
         for p in others
     ]

@@ -47,7 +47,7 @@ def check_unique(cases: Partitions) -> None:
 
 
 def _ids(cases: Partitions) -> Iterator[pa.Array]:
-    for table in cases.batches(_ROWS, ("case_id",)):
+    for table in cases.only(("case_id",)).batches(_ROWS):
         if len(table):
             yield table["case_id"].combine_chunks()
 

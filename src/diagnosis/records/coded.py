@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diagnosis.records.arrays import among
 from diagnosis.records.schema import INTERPRETATIONS, STATES
 
 __all__ = [
@@ -132,13 +131,26 @@ def is_blank(column: npt.NDArray[Any]) -> bool:
 
 
 def repeated(keys: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """Rows whose key stands more than once, ascending.
+    """Rows whose key, not negative, stands more than once, by key and then in their order.
 
-    Numbers are sorted an order of magnitude faster than their order is found, so that is done only where needed.
+    Numbers are sorted an order of magnitude faster than their order is found, so the row is put into the number.
     """
     ordered = np.sort(keys)
-    again = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.flatnonzero(among(keys, again)) if len(again) else np.zeros(0, np.int64)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return np.zeros(0, np.int64)
+    bits = len(keys).bit_length()
+    if int(ordered[-1]).bit_length() + bits > 63:
+        rows = np.argsort(keys, kind="stable")
+        same = keys[rows][1:] == keys[rows][:-1]
+    else:
+        packed = keys.astype(np.int64)
+        packed <<= bits
+        packed |= np.arange(len(keys))
+        packed.sort()
+        rows = packed & ((1 << bits) - 1)
+        packed >>= bits
+        same = packed[1:] == packed[:-1]
+    return rows[np.append(same, False) | np.append(False, same)]
 
 
 def _ticks(findings: pa.Table, name: str) -> npt.NDArray[np.int64] | None:
@@ -220,7 +232,5 @@ def _latest(
         some = findings.select(clocks).take(pa.array(rows))
         observed = _ticks(some, "time")
         rows = rows[np.lexsort((np.zeros(len(rows)) if observed is None else observed, moments(some), keys[rows]))]
-    else:
-        rows = rows[np.argsort(keys[rows], kind="stable")]
     marked[rows[:-1]] = keys[rows[1:]] != keys[rows[:-1]]
     return marked

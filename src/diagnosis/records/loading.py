@@ -135,7 +135,8 @@ def _refusal(report: Report) -> RecordsError:
     return RecordsError(
         f"asked for a set of records of format {FORMAT}",
         f"found {len(report.errors):,} kind{'s' if len(report.errors) > 1 else ''} of errors:\n{shown}{more}\n",
-        'mend them, or load the rest with on_error="quarantine", which sets bad rows aside with their reasons',
+        'mend them, or load the rest with on_error="quarantine" (diagnosis convert --quarantine FILE), which sets bad '
+        "rows aside with their reasons",
         report=report,
     )
 

@@ -17,7 +17,7 @@ from diagnosis.records.checks import Fault, has_state
 from diagnosis.records.labels import labels_of
 from diagnosis.records.suspected_units import suspected_units
 from diagnosis.vocabulary import Vocabulary, convert, is_unit
-from diagnosis.vocabulary.units import common_units
+from diagnosis.vocabulary.units import common_units, ucum_of
 
 __all__ = ["suspicions"]
 
@@ -97,9 +97,9 @@ def _line_breaks(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:
 
 
 def _unknown_units(unit: pa.DictionaryArray) -> Iterator[Fault]:
-    foreign = [u for u in _used(unit) if not is_unit(u)]
+    foreign = [u for u in _used(unit) if not is_unit(ucum_of(u))]
     if foreign:
-        says = f"{len(foreign):,} units are not UCUM; their values are kept and not converted"
+        says = f"{len(foreign):,} units are not known to UCUM; their values are kept and not converted"
         near = tuple(nearest(foreign[0], common_units(), 1))
         yield Fault("unknown_unit", "findings", "unit", says, _rows_with(unit, foreign), near, len(foreign))
 

@@ -1,7 +1,8 @@
 """All of it for one case: the estimator that learns from records, what it answers, and the folder it is kept in.
 
 Public names: `Diagnoser` (fit, suggest, adapt, save), `Policy` (by which rules), `Differential` and `Suggestion` (the
-answer), `Flag`, `load_bundle`.
+answer), `WhatIf` (the answer with findings changed), `Question` and `Questions` (what to ask next), `simulate_workup`
+and `Workup` (asking through many cases), `Flag`, `load_bundle`.
 """
 
 from diagnosis.suggestions.bundle import load_bundle
@@ -9,5 +10,20 @@ from diagnosis.suggestions.diagnoser import Diagnoser
 from diagnosis.suggestions.differential import Differential, Suggestion
 from diagnosis.suggestions.flags import Flag
 from diagnosis.suggestions.policy import Policy
+from diagnosis.suggestions.questions import Question, Questions
+from diagnosis.suggestions.what_if import WhatIf
+from diagnosis.suggestions.workup import Workup, simulate_workup
 
-__all__ = ["Diagnoser", "Differential", "Flag", "Policy", "Suggestion", "load_bundle"]
+__all__ = [
+    "Diagnoser",
+    "Differential",
+    "Flag",
+    "Policy",
+    "Question",
+    "Questions",
+    "Suggestion",
+    "WhatIf",
+    "Workup",
+    "load_bundle",
+    "simulate_workup",
+]

@@ -96,7 +96,8 @@ def _facts(diagnoser: Diagnoser, seen: Records, unknown: Sequence[tuple[str, ...
     """What the flags of each case are raised on."""
     ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
     clear, trained = understood(diagnoser.encoder_, seen), diagnoser.training_ids_.seen(seen)
-    wrong = implausible_values(seen)
+    wrong, index = implausible_values(seen), diagnoser.neighbours_
+    near = np.ones(len(seen)) if index is None else index.similarity(diagnoser.encoder_, seen)
     red: list[tuple[RedFlag, ...]] = [()] * len(seen)
     if diagnoser.policy.red_flags:
         red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), seen)
@@ -111,15 +112,20 @@ def _facts(diagnoser: Diagnoser, seen: Records, unknown: Sequence[tuple[str, ...
             understood=bool(clear[i]),
             trained_on=bool(trained[i]),
             red_flags=red[i],
+            similarity=float(near[i]),
+            far=0.0 if index is None else index.far,
         )
         for i in range(len(seen))
     ]
 
 
-def batch_of(diagnoser: Diagnoser, seen: Records) -> Batch:
-    """Probabilities, sets, flags and abstentions of cases that are as of their moment already."""
+def batch_of(diagnoser: Diagnoser, seen: Records, proba: npt.NDArray[np.float64] | None = None) -> Batch:
+    """Probabilities, sets, flags and abstentions of cases that are as of their moment already.
+
+    `proba` are their posterior probabilities, where they are known already.
+    """
     codes, found = diagnoser.classes_, diagnoser.calibration_
-    proba = diagnoser.probabilities(seen)
+    proba = diagnoser.probabilities(seen) if proba is None else proba
     n_train = np.array([diagnoser.card_["n_by_diagnosis"][str(c)] for c in codes], dtype=np.int64)
     return Batch(
         case_ids=seen.case_ids,

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diagnosis.errors import BundleError, InputError
+from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
 from diagnosis.models.registry import MODELS
 from diagnosis.suggestions.calibrated import Calibrated
+from diagnosis.suggestions.neighbours import Neighbours
 from diagnosis.suggestions.policy import Policy
 from diagnosis.suggestions.red_flags import read_red_flags
 from diagnosis.suggestions.reference_reading import read_reading, write_reading
@@ -35,8 +37,9 @@ __all__ = ["FORMAT", "bundle_digest", "load_bundle", "save_bundle", "write_learn
 FORMAT = 2
 _MANIFEST = "manifest.json"
 _CARD = "card.json"
+_ANSWERS = "answers.npz"
 _LOCAL = "local"
-_TRAINING_IDS = "training_ids.json"
+_TRAINING_IDS, _NEIGHBOURS = "training_ids.json", "neighbours.npz"
 _PARAMS = (
     *("as_of", "unknown_time", "label_status", "min_cases", "rest", "top", "coverage", "sensitivity", "target"),
     *("weighted", "folds", "seed"),
@@ -93,6 +96,8 @@ def write_learned(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, A
     _write_json(folder / _CARD, {**diagnoser.card_, "provenance": came_from})
     (folder / "model").mkdir()
     diagnoser.model_.to_files(folder / "model")
+    if diagnoser.answers_ is not None:
+        diagnoser.answers_.to_file(folder / _ANSWERS)
     if diagnoser.reading_ is not None:
         write_reading(diagnoser.reading_, folder / "reading")
 
@@ -133,7 +138,9 @@ def load_bundle(folder: str | Path) -> Diagnoser:
         made.pooled_ = frozenset(learned["pooled"])
         made.vocabulary_ = Vocabulary.from_rows(words["findings"], words["diagnoses"])
         made.card_ = card
-        made.training_ids_ = _local(path / _LOCAL)
+        made.training_ids_, made.neighbours_ = _local(path / _LOCAL)
+        # Bundles written before questions were asked have none.
+        made.answers_ = AnswerCounts.from_file(path / _ANSWERS) if (path / _ANSWERS).is_file() else None
     except BundleError:
         raise
     except (KeyError, TypeError, ValueError, OSError) as error:
@@ -211,16 +218,20 @@ def _self_digest(manifest: Mapping[str, Any]) -> str:
 
 
 def _write_local(folder: Path, diagnoser: Diagnoser) -> None:
-    """Keep salted digests of the training ids, so that a later test set can be checked for patients seen here."""
-    if len(diagnoser.training_ids_):
-        folder.mkdir(mode=0o700)
-        _write_json(folder / _TRAINING_IDS, diagnoser.training_ids_.to_json())
+    """Keep what never leaves the site: salted digests of the training ids, and training cases to compare with."""
+    if not len(diagnoser.training_ids_):
+        return
+    folder.mkdir(mode=0o700)
+    _write_json(folder / _TRAINING_IDS, diagnoser.training_ids_.to_json())
+    if diagnoser.neighbours_ is not None:
+        diagnoser.neighbours_.write(folder / _NEIGHBOURS)
 
 
-def _local(folder: Path) -> TrainingIds:
-    """Read the digests where they are; a model that travelled without them knows no training ids."""
-    path = folder / _TRAINING_IDS
-    return TrainingIds.from_json(_read_json(path)) if path.is_file() else TrainingIds()
+def _local(folder: Path) -> tuple[TrainingIds, Neighbours | None]:
+    """Read them where they are; a model that travelled without them knows neither."""
+    ids, rows = folder / _TRAINING_IDS, folder / _NEIGHBOURS
+    known = TrainingIds.from_json(_read_json(ids)) if ids.is_file() else TrainingIds()
+    return known, Neighbours.read(rows) if rows.is_file() else None
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -129,7 +129,7 @@ def calibrate(
     Parameters
     ----------
     oof : ndarray of shape (n_cases, n_diagnoses)
-        Out-of-fold scores.
+        Out-of-fold scores; nan in the rows of cases that no model was held back from, which then choose nothing.
     y_index : ndarray of int64, shape (n_cases,)
     classes : ndarray of shape (n_diagnoses,)
     words : Vocabulary
@@ -145,7 +145,8 @@ def calibrate(
     seen : dict
         What the choices come to on the cases they were made on, for the card.
     """
-    policy = declared.policy
+    policy, prior = declared.policy, _prior(y_index, len(classes), sample_weight)
+    oof, y_index, groups, sample_weight = _held_back(oof, y_index, groups, sample_weight)
     scale = fit_scale(oof, y_index, sample_weight, method=policy.calibration)
     proba = softmax(scale.apply(oof))
     sets = choose_sets(
@@ -169,11 +170,21 @@ def calibrate(
         sets=sets,
         flag_at=flag_at,
         abstain_at=_abstain_at(proba, y_index, policy.abstain_error, sample_weight),
-        prior=_prior(y_index, len(classes), sample_weight),
+        prior=prior,
         log_loss_before=log_loss(oof, y_index, sample_weight),
         log_loss_after=log_loss(scale.apply(oof), y_index, sample_weight),
     )
     return made, _seen(made, proba, y_index, classes, which, declared, groups, sample_weight)
+
+
+def _held_back(
+    oof: FloatArray, y_index: IntArray, groups: Groups, w: FloatArray | None
+) -> tuple[FloatArray, IntArray, Groups, FloatArray | None]:
+    """Leave out the cases without an out-of-fold score: where the work is large one part of them has any."""
+    held = ~np.isnan(oof).any(axis=1)
+    if held.all():
+        return oof, y_index, groups, w
+    return oof[held], y_index[held], {g: v[held] for g, v in groups.items()}, None if w is None else w[held]
 
 
 def _abstain_at(proba: FloatArray, y_index: IntArray, error: float | None, w: FloatArray | None) -> float | None:

@@ -55,6 +55,10 @@ _SAYS: dict[str, Text] = {
         "en": "This patient was among the training cases; the list may look better than it is.",
         "zh": "该患者属于训练病例，列表可能显得比实际更好。",
     },
+    "unlike_training": {
+        "en": "No training case resembles this one as closely as nearly all training cases resemble another.",
+        "zh": "没有训练病例与本例足够相似（几乎所有训练病例之间都更为相似）。",
+    },
     "rests_on_unrecorded": {
         "en": "What was not recorded moves the first suggestion more than any recorded finding.",
         "zh": "对第一条提示影响最大的是未记录的内容，而不是任何已记录的发现。",

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError
+from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.calibration import softmax
@@ -30,6 +31,7 @@ from diagnosis.suggestions.reference_reading import READINGS, Reading, Reference
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.calibrated import Calibrated
+    from diagnosis.suggestions.neighbours import Neighbours
     from diagnosis.suggestions.red_flags import RedFlag
     from diagnosis.suggestions.training_ids import TrainingIds
     from diagnosis.vocabulary import Vocabulary
@@ -113,6 +115,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     reading_: ReferenceReading | None
     red_flags_: tuple[RedFlag, ...]
     training_ids_: TrainingIds
+    neighbours_: Neighbours | None
+    answers_: AnswerCounts | None
 
     def __init__(
         self,
@@ -220,7 +224,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     def suggest(
         self, records: Records | Case | Sequence[Case], top: int | None = None, reading: Reading | None = None
     ) -> Differential | list[Differential]:
-        """Answer cases with their differentials.
+        """Answer cases with their differentials: a list, or one Differential for one Case.
 
         Parameters
         ----------
@@ -232,10 +236,6 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
             Which question the probabilities answer: which diagnosis is it, or which ones a doctor would keep on the
             list. The posterior when not given, or the differential where `target` is that. Sets, flags and abstention
             are always those of the posterior.
-
-        Returns
-        -------
-        list of Differential, or one Differential for one Case
         """
         if isinstance(records, Case):
             return self.suggest([records], top, reading)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,16 @@ import numpy.typing as npt
 from diagnosis.errors import UnknownCodeError, nearest
 from diagnosis.explanation import Contrast, Evidence, contrast, explain_case
 from diagnosis.records import OTHER, Records
+from diagnosis.suggestions.edits import Asked, changes_of
 from diagnosis.suggestions.flags import Flag
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from diagnosis.suggestions.diagnoser import Diagnoser
+    from diagnosis.suggestions.questions import Questions
+    from diagnosis.suggestions.smallest_change import SmallestChange
+    from diagnosis.suggestions.what_if import WhatIf
 
 __all__ = ["Differential", "Suggestion"]
 
@@ -212,6 +216,77 @@ class Differential:
         first, second = (str(self._codes[self._index(d)]) for d in (a, b))
         evidence = self.explain([first, second])
         return contrast(evidence[first], evidence[second], evidence.names)
+
+    def what_if(self, add: Asked = (), remove: Asked = (), flip: Asked = ()) -> WhatIf:
+        """See this differential beside the one that the case would have with some findings changed.
+
+        Parameters
+        ----------
+        add : str, Finding, or sequence of them
+            By name or code: present. A `Finding` says its state and value; it replaces one that is recorded.
+        remove, flip : str, Finding, or sequence of them
+            Recorded findings, by name or code, that are to be not recorded, or present for absent and the reverse.
+
+        Raises
+        ------
+        UnknownCodeError
+            The model does not know a finding to add, or the case does not record one to remove or to flip.
+        """
+        from diagnosis.suggestions.what_if import what_if
+
+        return what_if(self, changes_of(self, add, remove, flip))
+
+    def smallest_change(self, diagnosis: str | None = None, most: int = 2) -> SmallestChange:
+        """Find the smallest change of findings that flips the order of the first two, or puts a diagnosis first.
+
+        Recorded findings may be present for absent and the reverse, measured values others if measured again (within
+        what training has seen), findings not recorded may be recorded; age, sex and other context stay. Fewest findings
+        first, then the largest margin. What is found was verified by scoring the changed case.
+
+        Parameters
+        ----------
+        diagnosis : str, optional
+            Code or name; the second of the list when not given.
+        most : int
+            Findings that may change together.
+
+        Raises
+        ------
+        UnknownCodeError
+            The model does not know the diagnosis.
+        InputError
+            It comes first already.
+        """
+        from diagnosis.suggestions.smallest_change import smallest_change
+
+        return smallest_change(self, None if diagnosis is None else self._index(diagnosis), most)
+
+    def next_questions(
+        self, k: int = 5, phases: Iterable[str] = ("history", "examination", "bedside"), *, tests: bool = False
+    ) -> Questions:
+        """Say which answers would most change this list: information, never an order.
+
+        Every answer is scored: present and absent, each text, a low, middle and high value. How likely it is comes from
+        the training cases with each diagnosis. Questions come by their expected gain of information on the posterior,
+        weighted by the severity of the diagnoses it is about, divided by the vocabulary's `cost`.
+
+        Parameters
+        ----------
+        k : int
+        phases : iterable of str
+            ``history``, ``examination``, ``bedside``, by the vocabulary's `phase` or `kind`.
+        tests : bool
+            Whether laboratory, imaging and pathology may be named as well; never what the vocabulary calls invasive,
+            and in pregnancy no imaging.
+
+        Raises
+        ------
+        InputError
+            A phase that is none, or a model saved by a release that did not count answers.
+        """
+        from diagnosis.suggestions.questions import next_questions
+
+        return next_questions(self, k, phases, tests=tests)
 
     @property
     def _codes(self) -> npt.NDArray[np.object_]:

@@ -10,12 +10,15 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from diagnosis.errors import InputError
+from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
 from diagnosis.models.protocol import Model
 from diagnosis.models.registry import AUTO, choose_kind, make_model
 from diagnosis.records import Records
+from diagnosis.suggestions.answer_table import count_answers
 from diagnosis.suggestions.calibrated import Calibrated, Declared, calibrate
 from diagnosis.suggestions.learned import describe, label, learn
+from diagnosis.suggestions.neighbours import Neighbours
 from diagnosis.suggestions.policy import Policy, groups_of_cases
 from diagnosis.suggestions.red_flags import RedFlag, red_flags_of
 from diagnosis.suggestions.reference_reading import ReferenceReading, Target, learn_reading, soft_labels
@@ -44,6 +47,9 @@ class Learned:
     red_flags : tuple of RedFlag
         Rules of the training records' own.
     training_ids : TrainingIds
+    neighbours : Neighbours or None
+        Training cases to compare with.
+    answers : AnswerCounts
     """
 
     encoder: FindingEncoder
@@ -56,6 +62,8 @@ class Learned:
     card: dict[str, Any]
     red_flags: tuple[RedFlag, ...]
     training_ids: TrainingIds
+    neighbours: Neighbours | None
+    answers: AnswerCounts
 
     def give_to(self, diagnoser: Diagnoser) -> None:
         """Set the learned attributes of a diagnoser."""
@@ -108,4 +116,6 @@ def fit_records(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None, gr
         card=card,
         red_flags=red_flags_of(seen, ()),
         training_ids=TrainingIds.of(labelled.records.case_ids, [*labelled.records.groups, *labelled.groups]),
+        neighbours=Neighbours.of(labelled.records, encoder, d.seed),
+        answers=count_answers(labelled.records, encoder, labelled.y, classes),
     )

@@ -37,6 +37,7 @@ Kind = Literal[
     "implausible_value",
     "too_little_evidence",
     "trained_on",
+    "unlike_training",
 ]
 
 TOO_LITTLE = "no finding that the model knows"
@@ -53,7 +54,7 @@ class Flag:
     ----------
     kind : str
         ``must_not_miss``, ``red_flag``, ``out_of_range_age``, ``unknown_codes``, ``values_not_used``,
-        ``implausible_value``, ``too_little_evidence`` or ``trained_on``.
+        ``implausible_value``, ``too_little_evidence``, ``trained_on`` or ``unlike_training``.
     diagnosis : str, optional
         The diagnosis it is about.
     rule : str
@@ -96,6 +97,8 @@ class CaseFacts:
         Whether the case or its patient was among the training cases.
     red_flags : sequence of RedFlag
         Rules that hold.
+    similarity, far : float
+        Cosine with the nearest training case, and below which it is unlike any.
     """
 
     age_days: float
@@ -107,6 +110,8 @@ class CaseFacts:
     understood: bool
     trained_on: bool
     red_flags: Sequence[RedFlag]
+    similarity: float
+    far: float
 
 
 def case_flags(
@@ -161,6 +166,9 @@ def _about_input(case: CaseFacts) -> list[Flag]:
         flags.append(Flag("implausible_value", rule, None, {"n": len(case.implausible), "codes": [*case.implausible]}))
     if not case.understood:
         flags.append(Flag("too_little_evidence", TOO_LITTLE, None, {"n": 0}))
+    elif case.similarity < case.far:
+        rule = "no training case resembles this one as 99 in 100 training cases resemble another"
+        flags.append(Flag("unlike_training", rule, None, {"similarity": case.similarity, "far": case.far}))
     if case.trained_on:
         flags.append(Flag("trained_on", "the case or its patient was among the training cases", None, {"n": 1}))
     return flags

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
 from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.protocol import Model
+from diagnosis.models.ranker import RankerModel
 from diagnosis.records import Pooling, Records, Rest, pool
 from diagnosis.suggestions.flags import ages_in_days
+from diagnosis.suggestions.knowledge_table import knowledge_of
 
 __all__ = ["Labelled", "describe", "label", "learn"]
 
@@ -78,6 +81,10 @@ def learn(
     values are spread.
     """
     X = encoder.fit_transform(labelled.records)
+    if isinstance(model, RankerModel) and model.knowledge is None:
+        recorded = X.getnnz(axis=0) / X.shape[0]
+        told = knowledge_of(labelled.records, encoder, recorded, labelled.pooling.pooled)
+        model = clone(model).set_params(knowledge=told)
     fitted, oof = fit_with_cross_scores(
         model, X, labelled.y.astype(str), sample_weight=weight, groups=labelled.groups, folds=folds, seed=seed
     )

@@ -174,10 +174,11 @@ def learn_reading(
     classes = np.asarray(fitted.classes_, dtype=str)
     y_index = np.searchsorted(classes, y)
     prior = np.bincount(y_index, share, minlength=len(classes))
+    held = ~np.isnan(oof).any(axis=1)  # where the work is large one part of the cases has out-of-fold scores
     counts = Counter(y.tolist())
     return ReferenceReading(
         model=fitted,
-        beta=fit_temperature(oof, y_index, share),
+        beta=fit_temperature(oof[held], y_index[held], share[held]),
         n_by_diagnosis={str(c): counts[str(c)] for c in classes},
         prior=prior / prior.sum(),
         n_cases=soft.n_cases,

@@ -15,7 +15,7 @@ from diagnosis.training.model_options import check_options
 from diagnosis.training.schema import Config, config_schema
 from diagnosis.training.yaml_file import KeyPath, parse_value, parse_yaml
 
-__all__ = ["Config", "config_schema", "read_config"]
+__all__ = ["Config", "config_schema", "plain_config", "read_config"]
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SOURCES = ("records", "test_records")
@@ -53,6 +53,23 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         If the file or an override cannot be used; all problems that were found, with key, line and what is allowed.
     """
     path = Path(path)
+    raw, lines = plain_config(path, overrides)
+    _refuse_newer(raw, path)
+    raw.setdefault("name", re.sub(r"[^\w .+-]", "-", path.stem) or "run")
+    _expand(raw, path.parent, lines, path)
+    config = _validated(raw, lines, path)
+    check_options(config.model, where=_where(("model",), lines))
+    return config
+
+
+def plain_config(path: Path, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """Return the keys of a config file as they are written, with the overrides, and their lines; nothing is checked.
+
+    Raises
+    ------
+    ConfigError
+        If the file is no plain YAML mapping, or an override cannot be applied.
+    """
     parsed = parse_yaml(_text(path), str(path))
     raw = parsed.value if parsed.value is not None else {}
     if not isinstance(raw, dict):
@@ -62,12 +79,7 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     lines = dict(parsed.lines)
     for override in overrides:
         _apply(raw, override, lines)
-    _refuse_newer(raw, path)
-    raw.setdefault("name", re.sub(r"[^\w .+-]", "-", path.stem) or "run")
-    _expand(raw, path.parent, lines, path)
-    config = _validated(raw, lines, path)
-    check_options(config.model, where=_where(("model",), lines))
-    return config
+    return raw, lines
 
 
 def _text(path: Path) -> str:

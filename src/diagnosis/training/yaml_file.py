@@ -16,7 +16,7 @@ import yaml
 
 from diagnosis.errors import ConfigError
 
-__all__ = ["KeyPath", "Parsed", "parse_value", "parse_yaml"]
+__all__ = ["KeyPath", "Parsed", "dump_yaml", "parse_value", "parse_yaml"]
 
 KeyPath = tuple[str | int, ...]
 
@@ -46,6 +46,35 @@ _CORE = (
 _CoreLoader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in _CORE:
     _CoreLoader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+class _CoreDumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.1 or YAML 1.2's core schema would take for something else; writes no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+
+# `1e-3` is text in YAML 1.1, and a number in the core schema.
+_CoreDumper.yaml_implicit_resolvers = {
+    first: [
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+        *_CoreLoader.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_CoreLoader.yaml_implicit_resolvers}
+}
+
+
+def dump_yaml(value: object) -> str:
+    """Write plain values as YAML that `parse_yaml` reads back as they are; keys keep their order.
+
+    Examples
+    --------
+    >>> dump_yaml({"name": "1e-3", "C": 0.5})
+    "name: '1e-3'\\nC: 0.5\\n"
+    """
+    text: str = yaml.dump(value, Dumper=_CoreDumper, allow_unicode=True, sort_keys=False, width=120)
+    return text
 
 
 def parse_yaml(text: str, source: str) -> Parsed:

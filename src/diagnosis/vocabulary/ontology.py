@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from diagnosis.errors import InputError
+from diagnosis.vocabulary.limited_text import MAX_BYTES, open_text
 from diagnosis.vocabulary.term import Term
 
-__all__ = ["Ontology", "open_text", "read_ontology"]
+__all__ = ["Ontology", "read_ontology"]
 
 _IRI = "http://purl.obolibrary.org/obo/"
 _REPLACED_BY = _IRI + "IAO_0100001"
@@ -62,7 +62,7 @@ class _Node:
     obsolete: bool = False
 
 
-def read_ontology(path: Path, prefix: str | None = None) -> Ontology:
+def read_ontology(path: Path, prefix: str | None = None, max_bytes: int = MAX_BYTES) -> Ontology:
     """Read ``.obo`` or ``.json``, each also with ``.gz``.
 
     Parameters
@@ -70,6 +70,8 @@ def read_ontology(path: Path, prefix: str | None = None) -> Ontology:
     path : Path
     prefix : str, optional
         Keep terms of this prefix; without it, of the commonest one (files carry terms of other ontologies along).
+    max_bytes : int
+        A file that holds more, unfolded, is refused.
 
     Raises
     ------
@@ -78,8 +80,10 @@ def read_ontology(path: Path, prefix: str | None = None) -> Ontology:
     """
     is_json = path.name.removesuffix(".gz").endswith(".json")
     try:
-        with open_text(path) as lines:
+        with open_text(path, max_bytes) as lines:
             version, nodes = _graph_nodes(json.load(lines)) if is_json else _obo_nodes(lines)
+    except InputError:
+        raise
     except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(path, f"It cannot be read ({type(error).__name__}).") from error
     counts = Counter(n.code.partition(":")[0] for n in nodes if n.name and not n.obsolete and ":" in n.code)
@@ -90,13 +94,6 @@ def read_ontology(path: Path, prefix: str | None = None) -> Ontology:
     if not nodes:
         raise _unreadable(path, f"No term starts with {kept}:, but {', '.join(f'{p}:' for p in sorted(counts)[:5])}.")
     return Ontology(tuple(_terms(nodes)), _retired(nodes), kept, version)
-
-
-def open_text(path: Path) -> IO[str]:
-    """Open UTF-8 text, with or without a byte order mark, plain or gzip."""
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
 
 
 def _terms(nodes: Iterable[_Node]) -> Iterator[Term]:

@@ -8,21 +8,40 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Range", "Ranges", "reference_range", "reference_ranges", "reference_sources"]
+__all__ = ["Numbered", "Range", "Ranges", "reference_range", "reference_ranges", "reference_sources"]
 
 Floats = npt.NDArray[np.float64]
-Words = Sequence[str | None] | npt.NDArray[np.object_]
-# The place of each word among the distinct ones, and those.
-_Factors = tuple[npt.NDArray[np.int64], list[str | None]]
+
+
+class Numbered(NamedTuple):
+    """Words that repeat: the place of each among `words` (-1: none)."""
+
+    numbers: npt.NDArray[np.integer[Any]]
+    words: Sequence[str | None]
+
+    @classmethod
+    def of(cls, words: Sequence[str | None] | npt.NDArray[np.object_]) -> Numbered:
+        """Number each word by its place among the distinct ones."""
+        from pandas import factorize
+
+        numbers, distinct = factorize(np.asarray(words, dtype=object))
+        return cls(numbers, [w if isinstance(w, str) else None for w in distinct])
+
+    def like(self, test: Callable[[str | None], bool]) -> npt.NDArray[np.bool_]:
+        """For each position, whether its word passes a test."""
+        return np.array([*map(test, self.words), test(None)], bool)[self.numbers]
+
+
+Words = Sequence[str | None] | npt.NDArray[np.object_] | Numbered
 
 # Elevation adjustment of haemoglobin in g/L: WHO 2024 guideline on haemoglobin cutoffs (from 500 m), after Sharma 2019
 # Ann N Y Acad Sci 1450:190; derived from residents of up to 4,000 m, tabulated by WHO up to 5,000 m.
@@ -93,9 +112,11 @@ class _Row:
     source: str
     note: str
 
-    @property
-    def capillary(self) -> bool:
-        return "capillary blood" in self.specimens
+    def takes(self, specimen: str | None) -> bool:
+        """Whether a specimen will do; one that is not named does unless blood from a finger is meant."""
+        if specimen is None:
+            return "capillary blood" not in self.specimens
+        return specimen.strip().casefold() in self.specimens
 
 
 @cache
@@ -208,12 +229,12 @@ def reference_ranges(
     pregnant: Sequence[bool | None] | npt.NDArray[Any] | None = None,
     pregnancy_weeks: Floats | None = None,
 ) -> Ranges:
-    """Look up many at once; the work grows with the lines of the table, not with the measurements.
+    """Look up many at once.
 
     Parameters
     ----------
     codes, sex, specimen, pregnant : sequence, shape (n,)
-        As in `reference_range`.
+        As in `reference_range`; words also as a `Numbered`, which saves numbering them.
     age_days, altitude_m, pregnancy_weeks : ndarray of float64, shape (n,)
         NaN is unknown: there is no range for an unknown age, an unknown altitude counts as 0 m.
 
@@ -223,21 +244,21 @@ def reference_ranges(
     >>> found.low, found.units[found.unit[0]]
     (array([130.,  nan]), 'g/L')
     """
-    n = len(codes)
-    code, words = _factorised(codes)
+    code = _numbered(codes)
+    n = len(code.numbers)
     made = Ranges(np.full(n, np.nan), np.full(n, np.nan), np.full(n, -1, np.int32), _units(), np.full(n, -1, np.int32))
     height = np.zeros(n) if altitude_m is None else np.nan_to_num(np.asarray(altitude_m, np.float64), nan=0.0)
     asked = _Asked(
         age=np.asarray(age_days, np.float64),
-        sex=_factorised(sex),
-        specimen=(np.zeros(n, np.int64), [None]) if specimen is None else _factorised(specimen),
+        sex=_numbered(sex),
+        specimen=Numbered(np.full(n, -1, np.int8), ()) if specimen is None else _numbered(specimen),
         altitude=height,
         pregnant=np.zeros(n, bool) if pregnant is None else np.asarray(pregnant, dtype=object) == True,  # noqa: E712
         weeks=np.full(n, np.nan) if pregnancy_weeks is None else np.asarray(pregnancy_weeks, np.float64),
     )
-    for i, word in enumerate(words):
+    for i, word in enumerate(code.words):
         lines = _by_code().get((word or "").removeprefix("LOINC:"), ())
-        mine = np.flatnonzero(code == i) if lines else np.zeros(0, np.int64)
+        mine = np.flatnonzero(code.numbers == i) if lines else np.zeros(0, np.int64)
         for line in lines:
             _fill(made, mine[_fits(_table()[line], asked, mine)], line, height)
     return made
@@ -246,8 +267,8 @@ def reference_ranges(
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
     age: Floats
-    sex: _Factors
-    specimen: _Factors
+    sex: Numbered
+    specimen: Numbered
     altitude: Floats
     pregnant: npt.NDArray[np.bool_]
     weeks: Floats
@@ -259,12 +280,9 @@ def _fits(row: _Row, asked: _Asked, at: npt.NDArray[np.int64]) -> npt.NDArray[np
     if row.adjusted:
         fits &= asked.altitude[at] < _ADJUSTED_TO_M
     if row.sex:
-        number, words = asked.sex
-        fits &= np.array([w == row.sex for w in words], bool)[number[at]]
+        fits &= Numbered(asked.sex.numbers[at], asked.sex.words).like(lambda w: w == row.sex)
     if row.specimens:
-        number, words = asked.specimen
-        named = [not row.capillary if w is None else w.strip().casefold() in row.specimens for w in words]
-        fits &= np.array(named, bool)[number[at]]
+        fits &= Numbered(asked.specimen.numbers[at], asked.specimen.words).like(row.takes)
     if row.condition == "not pregnant":
         fits &= ~asked.pregnant[at]
     elif row.condition == "pregnant":
@@ -297,9 +315,5 @@ def reference_sources() -> tuple[str, ...]:
     return tuple(row.source for row in _table())
 
 
-def _factorised(words: Words) -> _Factors:
-    """Number each word by its place among the distinct ones."""
-    from pandas import factorize
-
-    numbers, distinct = factorize(np.asarray(words, dtype=object), use_na_sentinel=False)
-    return numbers.astype(np.int64), [w if isinstance(w, str) else None for w in distinct]
+def _numbered(words: Words) -> Numbered:
+    return words if isinstance(words, Numbered) else Numbered.of(words)

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from diagnosis.errors import InputError, nearest
-from diagnosis.vocabulary.ontology import open_text, read_ontology
+from diagnosis.vocabulary.limited_text import MAX_BYTES, open_text
+from diagnosis.vocabulary.ontology import read_ontology
 from diagnosis.vocabulary.term import Term
 from diagnosis.vocabulary.terms import Vocabulary
 
@@ -34,6 +35,7 @@ def read_vocabulary(
     of: Literal["findings", "diagnoses"] = "findings",
     languages: Sequence[str | Path] = (),
     prefix: str | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Vocabulary:
     """Read the words of findings or of diagnoses from a file.
 
@@ -49,6 +51,8 @@ def read_vocabulary(
         goes to the code that replaced it; one for a code that is not known becomes a term of its own.
     prefix : str, optional
         Terms to keep of an ontology file; by default those of its commonest prefix.
+    max_bytes : int
+        A file that holds more, unfolded, is refused: 256 MB when not given.
 
     Raises
     ------
@@ -73,14 +77,14 @@ def read_vocabulary(
             near=nearest(form, _FORMS, 1),
         )
     if form == ".csv":
-        terms, retired, versions = {t.code: t for t in _csv_terms(path, unique=True)}, {}, {}
+        terms, retired, versions = {t.code: t for t in _csv_terms(path, max_bytes, unique=True)}, {}, {}
     else:
-        found = read_ontology(path, prefix)
+        found = read_ontology(path, prefix, max_bytes)
         terms = {t.code: t for t in found.terms}
         retired = dict(found.retired)
         versions = {found.prefix: found.version} if found.version else {}
     for other in languages:
-        _add(terms, retired, _csv_terms(Path(other), unique=False))
+        _add(terms, retired, _csv_terms(Path(other), max_bytes, unique=False))
     if of == "diagnoses":
         return Vocabulary({}, terms, retired, versions)
     return Vocabulary(terms, {}, retired, versions)
@@ -101,10 +105,10 @@ def _add(terms: dict[str, Term], retired: Mapping[str, str | None], more: Iterab
         )
 
 
-def _csv_terms(path: Path, *, unique: bool) -> Iterator[Term]:
+def _csv_terms(path: Path, max_bytes: int, *, unique: bool) -> Iterator[Term]:
     """The rows of a CSV as terms; with `unique` a code that stands twice is refused."""
     seen = set[str]()
-    for number, row in _csv_rows(path):
+    for number, row in _csv_rows(path, max_bytes):
         code = row["code"]
         if not code or (unique and code in seen):
             raise _bad_row(path, number, "its code is empty" if not code else f"{code!r} stands there a second time")
@@ -112,10 +116,10 @@ def _csv_terms(path: Path, *, unique: bool) -> Iterator[Term]:
         yield Term.from_row(row)
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(path: Path, max_bytes: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, row) of every row, the first after the header being 1; numbers and flags typed."""
     try:
-        with open_text(path) as lines:
+        with open_text(path, max_bytes) as lines:
             table = csv.reader(lines, strict=True)
             header = next(table, [])
             if "code" not in header or len(set(header)) < len(header):

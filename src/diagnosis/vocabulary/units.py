@@ -1,4 +1,7 @@
-"""UCUM units: is it one, and what is a value in another. The arithmetic is pint's, the parser ucumvert's."""
+"""UCUM units: is it one, and what is a value in another. The arithmetic is pint's, the parser ucumvert's.
+
+Here, and nowhere else, a common spelling is taken for the unit it means; records keep what was written.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ import numpy.typing as npt
 
 from diagnosis.vocabulary.analytes import Analyte, analyte
 from diagnosis.vocabulary.comparable import comparable, equivalents
+from diagnosis.vocabulary.spellings import spelt, spelt_in_capitals, written_ucum
 
-__all__ = ["common_units", "convert", "is_unit"]
+__all__ = ["common_units", "convert", "is_unit", "ucum_of"]
 
 # Seen on nearly every record, and known to be UCUM; they spare seconds of building the full registry of units.
 _COMMON = frozenset(
@@ -83,8 +87,29 @@ def _without_annotations(unit: str) -> str:
     return _ANNOTATION.sub("1", after_unit)
 
 
+@lru_cache(maxsize=4096)
+def ucum_of(unit: str) -> str:
+    """The UCUM unit that is meant: `unit` itself, or the one that a common spelling stands for.
+
+    Spellings are those of ``unit_spellings.csv`` and UCUM in other characters (``μmol/L``, ``×10⁹/L``). One that could
+    mean two things (``oz``, ``M``, ``G/L``) is left as it is, and so is all that is not known.
+
+    Examples
+    --------
+    >>> ucum_of("°C"), ucum_of("×10⁹/L"), ucum_of("mg/dL"), ucum_of("furlong")
+    ('Cel', '10*9/L', 'mg/dL', 'furlong')
+    """
+    if unit in _COMMON or unit in _ALONE:
+        return unit
+    found = spelt(unit)
+    if found is None and _quantity(unit) is None:
+        written = written_ucum(unit)
+        found = written if _quantity(written) is not None else spelt_in_capitals(unit)
+    return found or unit
+
+
 def is_unit(unit: str) -> bool:
-    """Tell whether `unit` is a UCUM unit (case-sensitive).
+    """Tell whether `unit` is a UCUM unit (case-sensitive); spellings of one are none, see `ucum_of`.
 
     Examples
     --------
@@ -112,7 +137,7 @@ def convert(
     values : ndarray of float64
         In `from_unit`; NaN stays NaN.
     from_unit, to_unit : str
-        UCUM.
+        UCUM, or common spellings.
     code : str, optional
         LOINC code of what was measured, for its molar mass and charge.
 
@@ -130,6 +155,7 @@ def convert(
     >>> convert(np.array([7.0]), "%", "mmol/mol") is None
     True
     """
+    from_unit, to_unit = ucum_of(from_unit), ucum_of(to_unit)
     if from_unit == to_unit:
         return values
     source, target = _quantity(from_unit), _quantity(to_unit)

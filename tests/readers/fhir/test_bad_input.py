@@ -90,7 +90,9 @@ def test_an_array_and_values_one_after_another_are_read_too(tmp_path: Path) -> N
 
 def test_a_bundle_without_a_patient(tmp_path: Path) -> None:
     file = write(tmp_path / "x.ndjson", bundle(*GOOD), bundle(OTHER[1], temperature("o2", of="e2", subject=None)))
-    assert "names no Patient that is among these files: 1 (file 1, line 2, entry 1)" in refusal(file)
+    assert "names no Patient that is among these files; export Patient as well: 1 (file 1, line 2, entry 1)" in refusal(
+        file
+    )
     records, entries = quarantined(file)
     assert records.case_ids.tolist() == ["e1"]
     assert [(e["table"], e["line"], e["entry"]) for e in entries] == [("Encounter", 2, 1), ("Observation", 2, 2)]
@@ -185,6 +187,13 @@ def test_gzip_that_breaks_off_keeps_the_lines_before(tmp_path: Path) -> None:
     assert 5000 < len(rows(records)) < 8000
     (tmp_path / "x.ndjson.gz").write_bytes(packed[:500] + b"\xff" * 100 + packed[600:])
     assert "its content is damaged" in refusal(tmp_path / "x.ndjson.gz")
+
+
+def test_a_phenopacket_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.ndjson", *GOOD, {"id": "a", "phenotypicFeatures": []})
+    assert "is a phenopacket and no FHIR resource; read it with the format phenopackets: 1 (file 1, line 4)" in refusal(
+        file
+    )
 
 
 def test_a_zip_bomb_is_read_no_further_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

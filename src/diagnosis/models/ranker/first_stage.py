@@ -127,6 +127,9 @@ def filled(X: Rows, valued: IntArray) -> Rows:
 def stage_weights(parts: Sequence[FloatArray], y: IntArray, weight: FloatArray) -> FloatArray:
     """Return the weights, none negative, with the lowest log-loss of the weighted sum of parts.
 
+    That of the prior is at most 1: where all diagnoses are about as common the cases do not say what it is, and a
+    diagnosis without a case would be as good as shut out.
+
     Parameters
     ----------
     parts : sequence of ndarray, each of shape (n_cases, n_diagnoses)
@@ -149,7 +152,7 @@ def stage_weights(parts: Sequence[FloatArray], y: IntArray, weight: FloatArray) 
         x0=np.full(len(parts), 0.4),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, _MOST)] * len(parts),
+        bounds=[(0.0, most) for most in (_MOST, _MOST, 1.0, _MOST)[: len(parts)]],
         options={"ftol": 1e-7, "gtol": 1e-5},
     )
     weights: FloatArray = found.x

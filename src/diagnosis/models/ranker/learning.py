@@ -32,7 +32,7 @@ from diagnosis.models.validation import TrainingSet
 __all__ = ["Learned", "Plan", "learn", "scored", "whole_stage"]
 
 # Numbers (cases times diagnoses) that weights and temperature are chosen on: some hundred cases per parameter at least.
-_CHOSEN_ON = 2_000_000
+_CHOSEN_ON = 500_000
 _FEWEST = 500
 
 
@@ -99,7 +99,7 @@ def learn(cases: TrainingSet, plan: Plan) -> tuple[Learned, FloatArray | None]:
     X = clean_rows(cases.X)
     cases = replace(cases, X=X)
     valued, never = value_columns(X), _never(cases.prior, plan.known)
-    kind = plan.logistic or choose_logistic(cases, X.nnz)
+    kind = plan.logistic or choose_logistic(cases, X.nnz, plan.known)
     folds = list(_folds(cases, valued, kind, plan))
     weights = _weights(folds, cases)
     scores = np.empty((cases.y.size if plan.every_case else 0, len(cases.classes)))

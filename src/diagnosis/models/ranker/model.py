@@ -53,8 +53,9 @@ class RankerModel(ScoreClassifier):
     smoothing : float
         How many cases of the whole each diagnosis is pulled to in naive Bayes; above 0.
     logistic : {"auto", "exact", "batches", "none"}
-        The logistic part of the first stage: Newton's method, three runs over the cases in small batches, or none.
-        ``"auto"``: exact where that takes seconds, otherwise batches, or none with fewer than 100 cases a diagnosis.
+        The logistic part of the first stage: Newton's method, two runs over the cases in small batches, or none.
+        ``"auto"``: exact where that takes a second or two, otherwise batches; none with fewer than 4 cases a diagnosis,
+        or where `knowledge` alone tells of a diagnosis, which a logistic regression cannot compare.
     C : float
         Inverse strength of the exact logistic part's penalty.
     knowledge : Knowledge, optional
@@ -89,7 +90,7 @@ class RankerModel(ScoreClassifier):
         logistic: Literal["auto", "exact", "batches", "none"] = "auto",
         C: float = 1.0,
         knowledge: Knowledge | None = None,
-        rounds: int = 60,
+        rounds: int = 40,
         leaves: int = 15,
         learning_rate: float = 0.2,
         lambda_l2: float = 5.0,
@@ -273,7 +274,15 @@ class RankerModel(ScoreClassifier):
 
 def _with_classes(cases: TrainingSet, knowledge: Knowledge) -> TrainingSet:
     """Add the diagnoses of the knowledge table that no case has."""
-    told = np.array(sorted(set(knowledge.diagnoses)), dtype=cases.classes.dtype)
+    told = np.array(sorted(set(knowledge.diagnoses)))
+    if cases.classes.dtype == object:
+        told = told.astype(object)
+    elif told.dtype.kind != cases.classes.dtype.kind:
+        raise InputError(
+            "the knowledge table must name diagnoses as the labels do",
+            f"its names are of the type {told.dtype}, the labels {cases.classes.dtype}",
+            "use the same type for both",
+        )
     classes, place = np.unique(np.concatenate([cases.classes, told]), return_inverse=True)
     of_case = place[: len(cases.classes)].astype(np.int64)
     return TrainingSet(cases.X, of_case[cases.y], classes, cases.weight, cases.groups)

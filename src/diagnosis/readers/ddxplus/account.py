@@ -69,7 +69,8 @@ def refusal(problems: Sequence[Problem], files: Sequence[PatientFile]) -> Record
     return RecordsError(
         "asked for a release of DDXPlus",
         f"found {len(problems):,} kind{'s' if len(problems) > 1 else ''} of errors:\n{shown}\n",
-        'mend them, or load the rest with on_error="quarantine", which sets bad rows aside with their reasons',
+        'mend them, or load the rest with on_error="quarantine" (diagnosis convert --quarantine FILE), which sets bad '
+        "rows aside with their reasons",
         report=Report(tuple(problems), counts, refused=True),
     )
 

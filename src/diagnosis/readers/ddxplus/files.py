@@ -116,7 +116,7 @@ def find_sources(path: str | Path) -> tuple[list[Source], Path]:
             )
         found += [Source(one, part) for one in there]
     if not found:
-        there_names = sorted(one.name for one in top.iterdir())
+        there_names = sorted(one.name for one in top.iterdir() if one.name.isprintable())
         raise InputError(
             f"release_train_patients, release_validate_patients or release_test_patients in {top}, as .csv or .zip",
             f"found {', '.join(there_names[:8]) or 'an empty folder'}",

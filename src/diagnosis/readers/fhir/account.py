@@ -74,7 +74,7 @@ FATES: Mapping[Fate, str] = MappingProxyType(
         Fate.CUT_OFF: "stands in a bundle that breaks off; the whole bundle is set aside",
         Fate.STU3: "is of FHIR STU3 or older; R4 (4.0, 4.3) is read: export it as R4",
         Fate.R5: "is of FHIR R5; R4 (4.0, 4.3) is read: export it as R4",
-        Fate.NO_PATIENT: "names no Patient that is among these files",
+        Fate.NO_PATIENT: "names no Patient that is among these files; export Patient as well",
         Fate.TWO_PATIENTS: "has an id that two patients with different birth dates or sexes share",
         Fate.OTHER_PATIENT: "names another patient than its encounter does",
         Fate.CASE_SET_ASIDE: "belongs to an encounter that was set aside",

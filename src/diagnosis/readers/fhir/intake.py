@@ -199,6 +199,9 @@ class Intake:
         if type(value) is dict and "transactionTime" in value and "output" in value:
             self.skip("bulk export manifest")
             return
+        if type(value) is dict and "phenotypicFeatures" in value:
+            self.refuse("is a phenopacket and no FHIR resource; read it with the format phenopackets", value)
+            return
         self.refuse("is no FHIR resource: it has no resourceType", value)
 
     def _not_read(self, kind: str, value: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ def _oddities(read: Intake, made: Made, ignored: int) -> Iterator[Problem]:
     yield from _one("warning", "unverified", "Condition", read.conditions.unverified, says)
     for name, n in read.observations.not_read.most_common():
         yield from _one("warning", "value_not_read", "Observation", n, f"values are not read: {name}")
-    zone = "they are taken in the given time zone, else in UTC"
+    zone = "they are taken in the zone that the option timezone names, else in UTC"
     yield from _one("warning", "no_time_zone", "times", clock.zoneless, f"distinct times name no zone: {zone}")
     says = "distinct dates are a year or a month alone and are not used as times"
     yield from _one("warning", "partial_date", "times", clock.partial, says)

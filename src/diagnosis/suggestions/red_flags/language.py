@@ -121,7 +121,7 @@ class _Reader:
 
     def end(self) -> None:
         if self._now.kind != "end":
-            raise self._error("and, or, or the end of the rule", KEYWORDS)
+            raise self._error("and, or, or the end of the rule", ("and", "or"))
 
     def _all_of(self, depth: int) -> Rule:
         parts = [self._one(depth)]
@@ -233,7 +233,7 @@ class _Reader:
         token = self._now
         found = "the rule ends there" if token.kind == "end" else f"found {token.text!r}"
         near = nearest(token.text, known) if token.kind == "word" else []
-        return RuleError(expected, found, "write the rule as the table's page describes", at=token.at, near=near)
+        return RuleError(expected, found, "see docs/red-flags.md for what a rule may hold", at=token.at, near=near)
 
 
 def _one_of(parts: list[Is] | list[Known] | list[Compared]) -> Rule:

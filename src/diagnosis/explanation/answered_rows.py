@@ -1,0 +1,99 @@
+"""A case's row as it would be with other answers, many at once: cells of a finding out, those of the answer in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from diagnosis.features import Lineage
+
+__all__ = ["Answers", "answered_rows", "state_columns"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Answers, one row each: which finding is answered, and which cells that sets.
+
+    Parameters
+    ----------
+    key : ndarray of int64, shape (n_answers,)
+        Position of the finding in `Lineage.keys`; its cells are taken out first.
+    answer, column : ndarray of int64, shape (n_cells,)
+        Which answer a cell belongs to, and its column.
+    value : ndarray of float64, shape (n_cells,)
+    """
+
+    key: IntArray
+    answer: IntArray
+    column: IntArray
+    value: FloatArray
+
+    @classmethod
+    def of_states(cls, key: IntArray, column: IntArray) -> Answers:
+        """Answers of one cell each, a 1 in `column`; -1: no cell, the finding counts as not recorded."""
+        set_ = np.flatnonzero(column >= 0)
+        return cls(key, set_, column[set_], np.ones(len(set_)))
+
+    @classmethod
+    def together(cls, parts: list[Answers]) -> Answers:
+        """Put answers under each other."""
+        starts = np.cumsum([0, *(len(one) for one in parts)])
+        moved = [one.answer + start for one, start in zip(parts, starts[:-1], strict=True)]
+        return cls(
+            np.concatenate([np.zeros(0, np.int64), *(one.key for one in parts)]),
+            np.concatenate([np.zeros(0, np.int64), *moved]),
+            np.concatenate([np.zeros(0, np.int64), *(one.column for one in parts)]),
+            np.concatenate([np.zeros(0), *(one.value for one in parts)]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def __getitem__(self, rows: IntArray) -> Answers:
+        """Take some answers, in that order, each at most once."""
+        place = np.full(len(self), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        kept = place[self.answer] >= 0
+        return Answers(self.key[rows], place[self.answer[kept]], self.column[kept], self.value[kept])
+
+
+def state_columns(lineage: Lineage, state: str) -> IntArray:
+    """Column of each finding's state by the finding's key, -1 where it has none, shape (n_keys,)."""
+    found = np.full(len(lineage.keys), -1, np.int64)
+    columns = np.flatnonzero(lineage.state == state)
+    found[lineage.finding[columns]] = columns
+    return found
+
+
+def answered_rows(row: sparse.csr_matrix, lineage: Lineage, answers: Answers) -> sparse.csr_matrix:
+    """Return the case's row once for each answer, with that answer in the place of what it records.
+
+    Parameters
+    ----------
+    row : csr_matrix of shape (1, n_columns)
+    lineage : Lineage
+    answers : Answers
+
+    Returns
+    -------
+    csr_matrix of float64, shape (n_answers, n_columns)
+
+    Notes
+    -----
+    The rows are those that the encoder gives the changed cases, but for what a hierarchy spreads from them.
+    """
+    of_cell = lineage.finding[row.indices]
+    answer, cell = np.nonzero(of_cell[None, :] != answers.key[:, None])
+    rows = np.concatenate([answer, answers.answer])
+    columns = np.concatenate([row.indices[cell].astype(np.int64), answers.column])
+    values = np.concatenate([row.data[cell].astype(np.float64), answers.value])
+    order = np.lexsort((columns, rows))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(answers)))])
+    parts = values[order], columns[order].astype(np.int32), starts.astype(np.int32)
+    return sparse.csr_matrix(parts, shape=(len(answers), row.shape[1]))

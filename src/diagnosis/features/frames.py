@@ -1,0 +1,48 @@
+"""The matrix as a frame with named rows and sparse columns, for those who ask for one by `set_output`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
+
+from diagnosis.errors import InputError, nearest
+from diagnosis.records.records import Records
+
+# Where scikit-learn keeps the choice, and from where its `clone` takes it.
+_CHOICE = "_sklearn_output_config"
+_OUTPUTS = ("default", "pandas")
+
+
+def keep_output(encoder: BaseEstimator, transform: str | None) -> None:
+    """Keep what is to be returned; None leaves it as it is."""
+    if transform is None:
+        return
+    if transform not in _OUTPUTS:
+        raise InputError(
+            f"The output of an encoder is {' or '.join(_OUTPUTS)}.",
+            f"Found {transform!r}.",
+            "Use one of these; a frame of polars has no sparse columns.",
+            near=nearest(str(transform), _OUTPUTS),
+        )
+    setattr(encoder, _CHOICE, {"transform": transform})
+
+
+def wants_frame(encoder: BaseEstimator) -> bool:
+    """Whether a frame was asked for."""
+    return getattr(encoder, _CHOICE, {}).get("transform") == "pandas"
+
+
+def framed(X: csr_matrix, source: object, names: NDArray[np.object_]) -> Any:
+    """Return a pandas DataFrame with sparse columns; its rows are named after the cases where these are at hand."""
+    import pandas as pd
+
+    frame = pd.DataFrame.sparse.from_spmatrix(X, columns=names)  # type: ignore[attr-defined]
+    parts = source if isinstance(source, list) else [source]
+    names_of_rows = [part.case_ids for part in parts if isinstance(part, Records)]
+    if len(names_of_rows) < len(parts):
+        return frame
+    return frame.set_axis(pd.Index(np.concatenate(names_of_rows), name="case_id"))

@@ -1,0 +1,119 @@
+"""How near a case is to the nearest case trained on: the flag for a patient unlike any.
+
+The model extrapolates without a word. The cosine of what two cases record, rare entries counting more, says whether it
+has seen anything alike; what is far is set by the training cases, each beside the nearest of another patient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from diagnosis.features import FindingEncoder
+from diagnosis.models.files import read_arrays, write_arrays
+from diagnosis.records import Records
+
+__all__ = ["Neighbours"]
+
+_MOST_CASES, _MOST_ASKED, _BLOCK = 20_000, 2_000, 200
+#: One training case in a hundred is as far from all others as a case that is flagged.
+_FAR = 0.01
+_LEAST_CASES = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """What training cases record, to be compared with.
+
+    Parameters
+    ----------
+    columns : csr_matrix of shape (n_columns, n_cases), float32
+        Where a case records something the weight of the column, each case of length 1; turned, to be multiplied with.
+    weight : ndarray of shape (n_columns,)
+        0 for context such as age, which is flagged by itself.
+    far : float
+        A case whose nearest has a smaller cosine is unlike any; 0: too few cases to say so.
+    """
+
+    columns: sparse.csr_matrix
+    weight: npt.NDArray[np.float64]
+    far: float = field(default=0.0)
+
+    @classmethod
+    def of(cls, records: Records, encoder: FindingEncoder, seed: int) -> Neighbours:
+        """Take up to 20,000 training cases, and find out how far is far."""
+        rng = np.random.default_rng(seed)
+        n = len(records)
+        some = records if n <= _MOST_CASES else records[np.sort(rng.choice(n, _MOST_CASES, replace=False))]
+        found = (encoder.transform(some) != 0).astype(np.float64)
+        share = np.asarray(found.mean(axis=0)).ravel()
+        lineage = encoder.lineage_
+        weight = np.where(lineage.context[lineage.finding], 0.0, -np.log(np.maximum(share, 1.0 / max(len(some), 1))))
+        rows = _unit(found, weight)
+        if len(some) < _LEAST_CASES:
+            return cls(_turned(rows), weight)
+        asked = np.arange(len(some)) if len(some) <= _MOST_ASKED else rng.choice(len(some), _MOST_ASKED, replace=False)
+        _, patient = np.unique(some.groups.astype(str), return_inverse=True)
+        columns = _turned(rows)
+        return cls(columns, weight, float(np.quantile(_nearest(rows[asked], columns, patient[asked], patient), _FAR)))
+
+    def __len__(self) -> int:
+        return int(self.columns.shape[1])
+
+    def similarity(self, encoder: FindingEncoder, seen: Records) -> npt.NDArray[np.float64]:
+        """Return the cosine with the nearest training case, from 0 to 1; shape (n_cases,)."""
+        return _nearest(_unit((encoder.transform(seen) != 0).astype(np.float64), self.weight), self.columns)
+
+    def write(self, path: Path) -> None:
+        """Write plain arrays."""
+        kept = self.columns
+        parts: dict[str, npt.NDArray[Any]] = {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
+        numbers = {"weight": self.weight, "far": np.array([self.far]), "n_cases": np.array([len(self)])}
+        write_arrays(path, {**parts, **numbers})
+
+    @classmethod
+    def read(cls, path: Path) -> Neighbours:
+        """Read what `write` wrote."""
+        a = read_arrays(path)
+        shape = (len(a["weight"]), int(a["n_cases"][0]))
+        columns = sparse.csr_matrix((a["data"], a["indices"], a["indptr"]), shape=shape)
+        return cls(columns, a["weight"], float(a["far"][0]))
+
+
+def _unit(found: sparse.csr_matrix, weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:
+    """Weigh the columns and bring every row to length 1 (a row without entries stays empty)."""
+    weighed = found @ sparse.diags(weight)
+    length = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel())
+    made = sparse.csr_matrix(sparse.diags(1.0 / np.where(length > 0, length, 1.0)) @ weighed, dtype=np.float32)
+    made.eliminate_zeros()
+    made.sort_indices()
+    return made
+
+
+def _turned(rows: sparse.csr_matrix) -> sparse.csr_matrix:
+    turned = rows.T.tocsr()
+    turned.sort_indices()
+    return turned
+
+
+def _nearest(
+    asked: sparse.csr_matrix,
+    columns: sparse.csr_matrix,
+    own: npt.NDArray[np.int64] | None = None,
+    patient: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """The largest cosine of each asked row with any other; with patients, with any of another patient."""
+    best = np.zeros(asked.shape[0])
+    for first in range(0, asked.shape[0], _BLOCK):
+        cosine = (asked[first : first + _BLOCK] @ columns).tocsr()
+        if own is not None and patient is not None:
+            mine = np.repeat(own[first : first + _BLOCK], np.diff(cosine.indptr))
+            cosine.data[patient[cosine.indices] == mine] = 0.0
+        if cosine.shape[1]:
+            best[first : first + _BLOCK] = cosine.max(axis=1).toarray().ravel()
+    return np.minimum(best, 1.0)

@@ -1,0 +1,259 @@
+"""`Questions`: which answers would most change a case's list, and why. Never an order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from diagnosis.errors import InputError
+from diagnosis.explanation.next_questions import Gains, gains_of
+from diagnosis.models.calibration import softmax
+from diagnosis.records import OTHER
+from diagnosis.suggestions.askable import WITHOUT_TESTS, askable, fit_for, measured_cells
+
+if TYPE_CHECKING:
+    from diagnosis.records import Records
+    from diagnosis.suggestions.diagnoser import Diagnoser
+    from diagnosis.suggestions.differential import Differential
+    from diagnosis.vocabulary import Vocabulary
+
+__all__ = ["Question", "Questions", "case_gains", "enough", "next_questions", "weights_of"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Enough = Literal["sure", "little"]
+
+# A sure list, or nothing left that would tell: further questions are not offered as worth asking.
+SURE = 0.95
+_LEAST_GAIN = 0.01
+_WORDS = {
+    "en": {
+        "head": "Would most change this list",
+        "why": "would separate {one} from {two}",
+        "sure": "enough is known: the first diagnosis stands at 95 % or more",
+        "little": "enough is known: no answer would change the list much",
+        "asked": "nothing further that may be asked is known to the model",
+    },
+    "zh": {
+        "head": "最可能改变本列表的信息",
+        "why": "可区分{one}与{two}",
+        "sure": "信息已足够：首位诊断的概率不低于 95 %",
+        "little": "信息已足够：没有回答会明显改变本列表",
+        "asked": "模型没有更多可询问的内容",
+    },
+}
+_PHASE_ZH = {
+    **{"history": "病史", "examination": "查体", "bedside": "床旁"},
+    **{"laboratory": "检验", "imaging": "影像", "pathology": "病理"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A finding that is not recorded, and what its answer would tell.
+
+    Parameters
+    ----------
+    code : str
+        ``subject/CODE`` for another subject than the patient.
+    name, name_zh : str
+    question, question_zh : str or None
+        How the vocabulary asks for it.
+    phase : str
+        ``history``, ``examination``, ``bedside``; of tests ``laboratory``, ``imaging`` or ``pathology``.
+    gain : float, nats
+        Expected gain of information over all diagnoses, not weighted.
+    separates : tuple of two str
+        The two diagnoses that the answers move apart most; `separates_names` are theirs in English and Chinese.
+    chances : tuple of float
+        How likely each answer is: absent, present, then texts; of a measured value low, middle, high.
+    first_after : tuple of (str, float) or None
+        The first diagnosis of the list after each answer, and its probability; None where there is no such answer.
+    """
+
+    code: str
+    name: str
+    name_zh: str
+    question: str | None
+    question_zh: str | None
+    phase: str
+    gain: float
+    separates: tuple[str, str]
+    separates_names: tuple[tuple[str, str], tuple[str, str]] = field(repr=False)
+    chances: tuple[float, ...] = field(repr=False)
+    first_after: tuple[tuple[str, float] | None, ...] = field(repr=False)
+
+    def why(self, lang: str = "en") -> str:
+        """Which two diagnoses the answer would separate, in words."""
+        one, two = (names[lang == "zh"] for names in self.separates_names)
+        return _WORDS[lang]["why"].format(one=one, two=two)
+
+    def to_json(self) -> dict[str, Any]:
+        """The question as plain values."""
+        return {
+            "code": self.code,
+            "phase": self.phase,
+            "gain": self.gain,
+            "separates": list(self.separates),
+            "chances": list(self.chances),
+            "first_after": [None if one is None else list(one) for one in self.first_after],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The answers that would most change a list, those that would change it most first; a sequence of `Question`.
+
+    Parameters
+    ----------
+    questions : tuple of Question
+    enough : {"sure", "little"} or None
+        Why no further question seems worth asking: the first diagnosis is sure, or no answer would tell much. None
+        where some do, and always while a must-not-miss diagnosis other than the first stands at or above the
+        probability from which it is flagged. Questions are listed all the same.
+    """
+
+    questions: tuple[Question, ...]
+    enough: Enough | None
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def __iter__(self) -> Iterator[Question]:
+        return iter(self.questions)
+
+    def __getitem__(self, place: int) -> Question:
+        return self.questions[place]
+
+    def __str__(self) -> str:
+        return self.words()
+
+    def words(self, lang: str = "en") -> str:
+        """The list in words, in English (``en``) or Chinese (``zh``)."""
+        words, zh = _WORDS[lang], lang == "zh"
+        rows = [
+            f"  {(one.name_zh if zh else one.name)} ({_PHASE_ZH[one.phase] if zh else one.phase}): {one.why(lang)}"
+            for one in self.questions
+        ]
+        head = [words["head"] if self.questions else words["asked"]]
+        return "\n".join([*head, *rows, *([words[self.enough]] if self.enough else [])])
+
+    def to_json(self) -> dict[str, Any]:
+        """The questions as plain values."""
+        return {"questions": [one.to_json() for one in self.questions], "enough": self.enough}
+
+
+def next_questions(
+    differential: Differential, k: int = 5, phases: Iterable[str] = WITHOUT_TESTS, *, tests: bool = False
+) -> Questions:
+    """Say which answers would most change a list; see `Differential.next_questions`."""
+    if k < 1:
+        raise InputError("at least one question", f"k is {k}", "ask for 1 or more")
+    diagnoser, case = differential.diagnoser, differential.records
+    able, row = askable(diagnoser), differential.row
+    row = diagnoser.encoder_.transform(case) if row is None else row
+    recorded = np.asarray(diagnoser.encoder_.recorded(case).todense()).ravel() > 0
+    keys = fit_for(case, diagnoser, phases, tests=tests, recorded=recorded)
+    proba = scorer(diagnoser)(row)[0]
+    gains = case_gains(diagnoser, case, row, proba, keys)
+    worth = gains.by_diagnosis @ weights_of(diagnoser) / able.cost[gains.key]
+    codes = diagnoser.encoder_.lineage_.keys[gains.key].astype(str)
+    order = sorted(range(len(worth)), key=lambda i: (-worth[i], codes[i]))[:k]
+    most = max((float(gains.gain[i]) for i in order), default=0.0)
+    made = tuple(_question(diagnoser, case.vocabulary, gains, i) for i in order)
+    return Questions(made, enough(diagnoser, proba, most))
+
+
+def scorer(diagnoser: Diagnoser) -> Any:
+    """From encoded cases to their posterior probabilities."""
+    model, _, scale = diagnoser.part("posterior")
+
+    def score(X: csr_matrix) -> FloatArray:
+        return softmax(scale.apply(model.scores(X)))
+
+    return score
+
+
+def case_gains(diagnoser: Diagnoser, case: Records, row: csr_matrix, proba: FloatArray, keys: IntArray) -> Gains:
+    """Score the answers to some questions of one case; `row` is what is known of it so far."""
+    encoder, counts = diagnoser.encoder_, diagnoser.answers_
+    assert counts is not None
+
+    def measure(asked: IntArray, scaled: FloatArray) -> Any:
+        return measured_cells(case, encoder, asked, scaled)
+
+    return gains_of(row, proba, keys, askable(diagnoser).sheet, counts, scorer(diagnoser), measure)
+
+
+def weights_of(diagnoser: Diagnoser) -> FloatArray:
+    """How much it counts to learn about each diagnosis: from 1 (severity 5) to 3 (can kill today, must not be missed).
+
+    One without a severity counts as severity 3.
+    """
+    words = diagnoser.vocabulary_
+    made = []
+    for code in map(str, diagnoser.classes_):
+        severity = 1 if code in words.must_not_miss else words.severity(code)
+        try:
+            made.append(1.0 + (5.0 - min(max(float(3 if severity is None else severity), 1.0), 5.0)) / 2.0)
+        except (TypeError, ValueError):
+            made.append(2.0)
+    return np.array(made)
+
+
+def enough(diagnoser: Diagnoser, proba: FloatArray, gain: float, sure: float = SURE) -> Enough | None:
+    """Say why no further question is worth asking; None where one is.
+
+    It is never enough while a must-not-miss diagnosis other than the first stands at or above the probability from
+    which it is flagged.
+    """
+    first = int(np.argmax(proba))
+    dangerous = np.flatnonzero(proba >= diagnoser.calibration_.flag_at)
+    if (dangerous != first).any():
+        return None
+    if proba[first] >= sure and diagnoser.classes_[first] != OTHER:
+        return "sure"
+    return None if gain >= _LEAST_GAIN else "little"
+
+
+def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int) -> Question:
+    lineage, key = diagnoser.encoder_.lineage_, int(gains.key[i])
+    code, subject = str(lineage.key_code[key]), lineage.key_subject[key]
+    one, two = _apart(gains, i, diagnoser.classes_)
+    there = gains.chance[i, : int(gains.chance[i].nonzero()[0].max()) + 1] > 0
+    first = gains.proba[i].argmax(axis=1)
+    after = [
+        (str(diagnoser.classes_[k]), float(gains.proba[i, o, k])) if there[o] else None
+        for o, k in enumerate(first[: len(there)])
+    ]
+    suffix = f" ({subject})" if subject else ""
+    return Question(
+        code=str(lineage.keys[key]),
+        name=words.name(code) + suffix,
+        name_zh=words.name(code, "zh") + suffix,
+        question=words.question(code),
+        question_zh=words.question(code, "zh"),
+        phase=str(askable(diagnoser).phase[key]),
+        gain=float(gains.gain[i]),
+        separates=(one, two),
+        separates_names=tuple((words.diagnosis_name(c), words.diagnosis_name(c, "zh")) for c in (one, two)),  # type: ignore[arg-type]
+        chances=tuple(float(c) for c in gains.chance[i, : len(there)]),
+        first_after=tuple(after),
+    )
+
+
+def _apart(gains: Gains, i: int, classes: npt.NDArray[Any]) -> tuple[str, str]:
+    """The two diagnoses that the answers move most in opposite directions: towards the likeliest *yes*, and *no*."""
+    chance, proba = gains.chance[i], gains.proba[i]
+    other = np.flatnonzero(classes != OTHER)
+    mixture = chance[1:] @ proba[1:] / max(float(chance[1:].sum()), 1e-300)
+    moved = (mixture if chance[1:].sum() else proba[0]) - proba[0]
+    if len(other) < 2:
+        other = np.arange(len(classes))
+    up, down = other[np.argmax(moved[other])], other[np.argmin(moved[other])]
+    return str(classes[up]), str(classes[down])

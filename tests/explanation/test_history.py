@@ -1,0 +1,32 @@
+"""A finding over time is explained with the finding where the case records it, and in a line of its own elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.small import small_records
+
+from diagnosis.features import FindingEncoder
+from diagnosis.suggestions import Diagnoser
+
+
+@pytest.mark.parametrize("model", ["linear", "boosted"])
+def test_earlier_encounters_are_explained_and_the_sum_is_exact(model: str) -> None:
+    records = small_records(240)
+    diagnoser = Diagnoser(model=model, encoder=FindingEncoder(min_cases=5, windows=[30, "ever"]), folds=2).fit(records)
+    encoder = diagnoser.encoder_
+    told = 0
+    for differential in diagnoser.suggest(records[:60], top=2)[:20]:
+        evidence = differential.explain()
+        case = differential.records
+        recorded = set(encoder.lineage_.keys[encoder.recorded(case).indices])
+        for one, suggestion in zip(evidence, differential, strict=True):
+            assert one.probability == pytest.approx(suggestion.probability, rel=1e-9)
+            assert one.base + sum(line.contribution for line in one.lines) == pytest.approx(one.score, abs=1e-9)
+        past = [line for line in evidence[0].context if str(line.code).startswith("earlier/")]
+        assert not {str(line.code).removeprefix("earlier/") for line in past} & recorded
+        assert all(evidence.names[str(line.code)].endswith("earlier)") for line in past)
+        told += sum(int(str(line.text).removesuffix("×")) for line in past)
+    assert told > 0
+    assert np.isin(differential.row.indices, np.arange(encoder.n_features_out_)).all()  # type: ignore[union-attr]
+    assert "earlier" in "".join(d.to_html() for d in diagnoser.suggest(records[:60], top=2)[:20])

@@ -1,6 +1,7 @@
 """How long does a fit take and how good is it, beside tuned LightGBM and a plain logistic regression?
 
-    DIAGNOSIS_DATA=... python benchmarks/bench_fit.py [fit batch busy streamed] [--size small|full] [--json]
+    DIAGNOSIS_DATA=... python benchmarks/bench_fit.py [fit batch busy streamed] [--cohort made|DDXPlus]
+                                                      [--rounds N] [--size small|full] [--json]
 
 `fit`: the same encoder columns of a made cohort (43 diagnoses) and, with `DIAGNOSIS_DATA`, of patients drawn from
 DDXPlus's tables (49 diagnoses), 20,000 cases (`full`: also 100,000), scored on 20,000 others. The peers are LightGBM's
@@ -69,13 +70,15 @@ def main() -> None:
     """Print a table a section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=[])
+    parser.add_argument("--cohort", choices=["made", "DDXPlus"], help="one of the two instead of both")
+    parser.add_argument("--rounds", type=int, help="turns of every model (small: 3, full: 2)")
     parser.add_argument("--size", choices=list(ROUNDS), default="small")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     found: dict[str, Any] = {}
-    for cases in cohorts(asked.size):
+    for cases in cohorts(asked.size, asked.cohort):
         for section in asked.sections or SECTIONS:
-            rows = globals()[section](cases, ROUNDS[asked.size])
+            rows = globals()[section](cases, asked.rounds or ROUNDS[asked.size])
             found.setdefault(section, {})[cases.name] = rows
             if not asked.json:
                 print(f"{section}: {cases.name}, {cases.X.shape[0]:,} cases x {cases.X.shape[1]:,} columns", flush=True)
@@ -84,12 +87,13 @@ def main() -> None:
         print(json.dumps(found, indent=1))
 
 
-def cohorts(size: str) -> Iterator[Cases]:
+def cohorts(size: str, only: str | None) -> Iterator[Cases]:
     """Yield the cohorts, small ones first."""
     data = os.environ.get("DIAGNOSIS_DATA")
     for n in (20_000, 100_000) if size == "full" else (20_000,):
-        yield Cases(f"made cohort, {n:,}", make_cohort(n + TEST, seed=1))
-        if data:
+        if only != "DDXPlus":
+            yield Cases(f"made cohort, {n:,}", make_cohort(n + TEST, seed=1))
+        if data and only != "made":
             tables = Path(data) / "ddxplus" / "conditional_probabilities.json"
             yield Cases(f"DDXPlus tables, {n:,}", sample_ddxplus(tables, n + TEST, seed=1))
 

@@ -44,6 +44,7 @@ _FINDING_TYPES = {
     "ref_low": pa.float64(),
     "ref_high": pa.float64(),
     "interpretation": pa.string(),
+    "onset_days": pa.float64(),
 }
 _CASE_TYPES = {
     "case_id": pa.string(),
@@ -84,6 +85,7 @@ def _row(draw: st.DrawFn, code: str, subject: str | None, time: datetime) -> dic
         row["value"] = draw(values())
         row["unit"] = draw(st.sampled_from(MEASURED[code]))
         row["ref_low"], row["ref_high"] = draw(st.sampled_from([(None, None), (0.0, 5.0), (None, 38.0), (36.0, None)]))
+    row["onset_days"] = draw(st.none() | st.sampled_from([0.0, 1.0, 14.0, -3.0, 1e300]))
     row["interpretation"] = draw(st.none() | st.sampled_from(["L", "LL", "N", "H", "HH", "POS"]))
     return row
 

@@ -237,9 +237,10 @@ def suggest(
         )
     diagnoser, cases = _load(model, records, from_, option, encoding, case)
     with _output(output) as out:
-        for start in range(0, len(cases), _CHUNK):
-            chunk = cases[start : start + _CHUNK]
-            for one in diagnoser.suggest(chunk, top=top, reading=cast("Reading | None", reading)):
+        step = len(cases) if diagnoser.encoder_.windows else _CHUNK
+        for start in range(0, len(cases), max(step, 1)):
+            some = diagnoser.suggest(cases[start : start + step], top=top, reading=cast("Reading | None", reading))
+            for one in (one for one in some if case in (None, one.case_id)):
                 out.write(f"{one}\n\n" if format == "table" else _json(_PLAIN[format](one)) + "\n")
 
 
@@ -305,6 +306,8 @@ def _load(
     rows = np.flatnonzero(records.case_ids == case)
     if not len(rows):
         raise InputError("One case was asked for by its id", "No case has that id", "See the column case_id of cases.")
+    if diagnoser.encoder_.windows:  # it looks back at the patient's other encounters
+        rows = np.append(rows, np.setdiff1d(np.flatnonzero(records.groups == records.groups[rows[0]]), rows))
     return diagnoser, records[rows]
 
 

@@ -16,7 +16,7 @@ from tests.cli.commands import done, invoke, refused
 
 from diagnosis import Records, read_records, write_meds
 
-COMMANDS = ["demo", "check", "convert", "train", "evaluate", "suggest", "explain", "config schema"]
+COMMANDS = ["demo", "check", "convert", "train", "tune", "evaluate", "suggest", "explain", "config schema"]
 RUN = [sys.executable, "-c", "from diagnosis.cli import main; main()"]
 
 

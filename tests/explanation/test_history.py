@@ -12,11 +12,11 @@ from diagnosis.suggestions import Diagnoser
 
 @pytest.mark.parametrize("model", ["linear", "boosted"])
 def test_earlier_encounters_are_explained_and_the_sum_is_exact(model: str) -> None:
-    records = small_records(240)
+    records = small_records(150)
     diagnoser = Diagnoser(model=model, encoder=FindingEncoder(min_cases=5, windows=[30, "ever"]), folds=2).fit(records)
     encoder = diagnoser.encoder_
     told = 0
-    for differential in diagnoser.suggest(records[:60], top=2)[:20]:
+    for differential in diagnoser.suggest(records[:50], top=2)[:12]:
         evidence = differential.explain()
         case = differential.records
         recorded = set(encoder.lineage_.keys[encoder.recorded(case).indices])
@@ -29,4 +29,4 @@ def test_earlier_encounters_are_explained_and_the_sum_is_exact(model: str) -> No
         told += sum(int(str(line.text).removesuffix("×")) for line in past)
     assert told > 0
     assert np.isin(differential.row.indices, np.arange(encoder.n_features_out_)).all()  # type: ignore[union-attr]
-    assert "earlier" in "".join(d.to_html() for d in diagnoser.suggest(records[:60], top=2)[:20])
+    assert "earlier" in "".join(d.to_html() for d in diagnoser.suggest(records[:50], top=2)[:12])

@@ -167,7 +167,7 @@ def test_a_column_has_as_many_training_cases_as_asked(tables: dict[str, pa.Table
     except InputError:
         return
     X = encoder.transform(records)
-    counted = ~np.isin(encoder.lineage_.state, ["value"]) & (encoder.lineage_.names != "age")
+    counted = ~np.isin(encoder.lineage_.state, ["value", "onset"]) & (encoder.lineage_.names != "age")
     assert (X.getnnz(axis=0)[counted] >= min_cases).all()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from diagnosis.features import FindingEncoder
 from diagnosis.records import Case, Finding, Records
+from diagnosis.suggestions import Diagnoser
 from diagnosis.vocabulary import reference_range
 
 RATE, SODIUM, HAEMOGLOBIN = "LOINC:8867-4", "LOINC:2951-2", "hb"
@@ -151,3 +152,15 @@ def test_a_score_is_0_in_the_middle_and_the_same_in_any_unit(encoder: FindingEnc
     assert z(150.0, "/min") == pytest.approx(z(2.5, "/s"))
     assert z(150.0, "/min", ref_high=120.0) == 0.0
     assert z(30.0, "/min") < 0 < z(150.0, "/min")
+
+
+@pytest.mark.parametrize(("lang", "shown"), [("en", "52 to 115/min (Fleming 2011"), ("zh", "52–115/min（Fleming 2011")])
+def test_the_page_shows_the_range_that_was_used_and_where_it_comes_from(lang: str, shown: str) -> None:
+    cases = [
+        case(f"t{n}", value(RATE, 70.0 + 9 * n, "/min"), Finding("cough"), diagnosis="ab"[n % 2]) for n in range(12)
+    ]
+    diagnoser = Diagnoser("linear", encoder=FindingEncoder(min_cases=1), folds=2, min_cases=1).fit(records_of(*cases))
+    differential = diagnoser.suggest(case("q", value(RATE, 150.0, "/min")))
+    line = next(line for line in differential.explain()[0].lines if line.code == RATE)
+    assert (line.ref_low, line.ref_high, str(line.ref_source)[:12]) == (52.0, 115.0, "Fleming 2011")
+    assert shown in differential.to_html(lang).replace("\u00a0", "")

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 from scipy.stats import skew
 
-from diagnosis.features import AGE_BANDS, age_band
+from diagnosis.features import AGE_BANDS, FindingEncoder, age_band
 from diagnosis.features.assemble import Entries, max_cases, sorted_rows, stack_rows
 from diagnosis.features.distinct import Distinct
 from diagnosis.features.values import Scales, ValueScale, fit_scale
+from diagnosis.records import Case, Finding, Records
 
 samples = st.lists(st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), min_size=1, max_size=40)
 
@@ -149,3 +150,23 @@ def test_the_last_case_and_column_of_a_full_batch_fit_into_the_packing() -> None
         entries = Entries.ones(np.array([last]), n_columns - 1)
         _, indices, data = sorted_rows(entries, 0, n_columns)
         assert (indices.tolist(), data.tolist()) == ([n_columns - 1], [1.0])
+
+
+def test_how_long_ago_a_finding_began_is_scaled_and_only_where_it_is_present_and_said() -> None:
+    def ill(name: str, days: float | None, status: str = "present") -> Case:
+        return Case([Finding("cough", status=status, onset_days=days)], case_id=name)
+
+    records = Records.from_cases(
+        [ill("a", 1.0), ill("b", 3.0), ill("c", 60.0), ill("d", None), ill("e", 5.0, "absent")]
+    )
+    encoder = FindingEncoder(min_cases=1).fit(records)
+    names = encoder.get_feature_names_out().tolist()
+    assert names == ["present:cough", "absent:cough", "onset:cough"]
+    onset = encoder.transform(records).toarray()[:, 2]
+    assert onset[0] < onset[1] < onset[2]
+    assert onset[:3].sum() == pytest.approx(0, abs=1e-6)
+    assert onset[3:].tolist() == [0.0, 0.0]
+    assert FindingEncoder.from_json(encoder.to_json()).transform(records)[:, 2].nnz == 3
+    for i, case in enumerate([records.case(i) for i in range(5)]):
+        assert (encoder.encode_case(case) != encoder.transform(records)[i]).nnz == 0
+    assert "onset:cough" not in FindingEncoder(min_cases=1, onsets=False).fit(records).get_feature_names_out()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def statistics(near, encoder: FindingEncoder, key: str) -> list[tuple[str, float
 
 
 def test_every_cell_is_as_defined(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = small_records(60)
+    records = small_records(30)
     encoder = FindingEncoder(min_cases=1, windows=[1, 7, "ever"]).fit(records)
     monkeypatch.setattr(windows, "LOOKS", 50)
     monkeypatch.setattr(batches, "__kwdefaults__", {"rows": 40, "max_cases": None})
@@ -131,7 +132,7 @@ def test_every_cell_is_as_defined(monkeypatch: pytest.MonkeyPatch) -> None:
         if name in column:
             expected[records.case_ids.tolist().index(case), column[name]] = value
     over_time = encoder.lineage_.state == "history"
-    assert over_time.sum() > 50
+    assert over_time.sum() > 30
     np.testing.assert_allclose(X[:, over_time], expected[:, over_time], atol=1e-5)
     assert (encoder.recorded(records)[:, encoder.lineage_.history].sum(axis=0) > 0).all()
     assert FindingEncoder.from_json(json.loads(json.dumps(encoder.to_json()))).to_json() == encoder.to_json()
@@ -181,3 +182,13 @@ def test_the_moment_decides_how_far_back_a_window_reaches() -> None:
 def test_windows_that_are_none_are_refused(visits: Records, bad: object) -> None:
     with pytest.raises(InputError, match="windows"):
         FindingEncoder(windows=bad).fit(visits)  # type: ignore[arg-type]
+
+
+def test_parts_must_hold_whole_patients(visits: Records, tmp_path: Path) -> None:
+    parts = [visits[:3], visits[3:]]
+    encoder = FindingEncoder(min_cases=1, windows=["ever"]).fit(parts)
+    assert encoder.to_json() == FindingEncoder(min_cases=1, windows=["ever"]).fit(visits).to_json()
+    assert (encoder.transform(parts) != encoder.transform(visits)).nnz == 0
+    for look in (encoder.fit, encoder.transform, encoder.fit_transform):
+        with pytest.raises(InputError, match="cut a patient"):
+            look(tmp_path)

@@ -168,6 +168,13 @@ def test_where_trees_add_nothing_there_are_none(folds):
     assert np.isfinite(scores).all(axis=1).any()
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_parts_of_one_diagnosis_each_still_give_a_model(residual):
+    X, y = np.eye(4), np.array(["a", "a", "b", "b"])
+    model = HybridModel(folds=1, residual=residual).fit(X, y, groups=[0, 0, 1, 1])
+    assert np.isfinite(model.scores(X)).all()
+
+
 def test_an_update_gives_a_new_model_that_knows_the_new_cases(cohort):
     old, new = cohort(n=400, k=3), cohort(n=900, k=3, seed=7)
     model = HybridModel(boosted=SMALL, folds=3).fit(old.X, old.y, groups=old.groups)

@@ -165,6 +165,10 @@ def test_hostile_cohorts_are_answered(cohort):
     np.testing.assert_allclose(proba, 0.25, atol=0.02)
     ones = np.ones((120, 3))
     np.testing.assert_allclose(RankerModel(rounds=2).fit(ones, y).predict_proba(ones), 0.25, atol=0.02)
+    few = np.where(np.isin(np.arange(120), (3, 4, 7)), 1.0, 0.0)
+    for learned in (RankerModel().fit(X, y, sample_weight=few), RankerModel(folds=2).fit(X, y, sample_weight=few)):
+        assert learned.learned_.trees is None
+        assert np.isfinite(learned.scores(X)).all()
     huge = np.where(np.arange(120)[:, None] == 3, 1e6, np.random.default_rng(0).normal(size=(120, 2)))
     assert np.isfinite(log_softmax(RankerModel(rounds=2).fit(huge, y).scores(huge))).all()
 

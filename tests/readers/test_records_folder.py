@@ -83,7 +83,7 @@ def test_every_batch_has_the_words_and_the_labels_of_its_cases(small: Records, t
 
 
 def test_only_some_columns_can_be_read(small: Records, tmp_path: Path) -> None:
-    write_records(small, tmp_path / "r", format="parquet")
+    write_records(small, tmp_path / "r")
     (part,) = open_records(tmp_path / "r", columns=("time", "unit"))
     assert set(part.arrow("findings").column_names) == {"case_id", "code", "status", "time", "unit"}
 
@@ -172,7 +172,7 @@ def test_parts_written_by_different_programs_are_one_schema(small: Records, tmp_
 
 
 def test_damage_and_what_is_not_parquet_is_refused_by_name(small: Records, tmp_path: Path) -> None:
-    write_records(small, tmp_path / "csv")
+    write_records(small, tmp_path / "csv", "csv")
     with pytest.raises(InputError, match="in Parquet, to be read in batches"):
         open_records(tmp_path / "csv")
     folder = write(tmp_path / "r", {n: small.arrow(n) for n in ("cases", "findings")})
@@ -195,7 +195,7 @@ def test_a_code_with_a_name_of_ten_megabytes_is_read(tmp_path: Path) -> None:
 
 
 def test_a_sorted_cohort_is_the_same_as_read_at_once(small: Records, tmp_path: Path) -> None:
-    write_records(small, tmp_path / "r", format="parquet")
+    write_records(small, tmp_path / "r")
     whole = read_records(tmp_path / "r")
     parts = list(open_records(tmp_path / "r", batch_cases=13))
     assert pa.concat_tables([p.arrow("findings") for p in parts]).unify_dictionaries().equals(

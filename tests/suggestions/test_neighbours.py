@@ -38,11 +38,13 @@ def test_a_case_unlike_any_is_flagged_and_one_in_a_hundred_of_the_usual_ones(fit
 
 def test_a_training_case_has_itself_for_a_neighbour_and_values_do_not_matter(fitted: Diagnoser, train: Records) -> None:
     assert fitted.neighbours_ is not None
-    near = fitted.neighbours_.similarity(fitted.encoder_, train[:50])
+    near = fitted.neighbours_.similarity(fitted.encoder_.transform(train[:50]))
     has = np.diff(train[:50].coded.offsets) > 0
     np.testing.assert_allclose(near[has], 1.0, atol=1e-6)
     one, other = (
-        fitted.neighbours_.similarity(fitted.encoder_, Records.from_cases([Case([Finding("wheeze")], age_years=a)]))
+        fitted.neighbours_.similarity(
+            fitted.encoder_.transform(Records.from_cases([Case([Finding("wheeze")], age_years=a)]))
+        )
         for a in (2.0, 40.0)
     )
     assert one == other

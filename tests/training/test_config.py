@@ -10,7 +10,9 @@ import yaml
 from pydantic import BaseModel
 
 from diagnosis.errors import ConfigError
+from diagnosis.suggestions import Policy
 from diagnosis.training import Config, config_schema, read_config
+from diagnosis.training.building import build_diagnoser
 from diagnosis.training.config import Config as SameConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -51,14 +53,13 @@ def test_the_keys_are_those_that_are_documented():
     assert plain["split"] == {"by": "patient", "test": 0.2}
     assert plain["features"] == {
         **{"min_cases": 2, "hierarchy": False, "ages": True, "ordering": True},
-        **{"reference_ranges": True, "range_scores": False, "windows": []},
+        **{"reference_ranges": True, "range_scores": False, "onsets": True, "windows": []},
     }
     assert plain["model"] == {"kind": "hybrid"}
     assert plain["calibration"] == {"method": "adaptive"}
-    assert plain["suggestion"] == {
-        **{"top": 5, "coverage": 0.9, "set": "lac", "set_by": ["age_band", "site", "sex"], "class_conditional": False},
-        **{"must_not_miss": {"sensitivity": 0.95, "per": "case"}, "abstain": None, "red_flags": True},
-    }
+    sets = {"set": "lac", "set_by": ["age_band", "site", "sex"], "class_conditional": False}
+    flags = {"must_not_miss": {"sensitivity": 0.95, "per": "case"}, "abstain": None, "red_flags": True}
+    assert plain["suggestion"] == {"top": 5, "coverage": 0.9} | sets | flags
     assert plain["evaluation"] == {"by": ["sex", "age_band", "site"]}
     assert plain["tracking"] == {"uri": "sqlite:///mlflow.db", "experiment": "diagnosis"}
     assert (plain["version"], plain["seed"], plain["n_jobs"], plain["engine"]) == (1, 0, 1, "local")
@@ -139,8 +140,11 @@ def test_a_misspelling_gets_its_line_and_the_nearest_known_name(write, text, lin
         ("as_of: {at: ende}", "as_of.at is 'ende', allowed: arrival, index, end, or hours"),
         ("as_of: {at: -1}", "as_of.at is -1"),
         ("engine: dask", "engine is 'dask', allowed: 'local'"),
-        ("target: both", "target is 'both', allowed: 'posterior'"),
-        ("knowledge: k.csv", "knowledge is 'k.csv', allowed: null"),
+        ("target: all", "target is 'all', allowed: 'posterior', 'differential' or 'both'"),
+        ("suggestion: {set_by: ward}", "suggestion.set_by"),
+        ("suggestion: {set_by: site, class_conditional: true}", "either set_by or class_conditional"),
+        ("suggestion: {abstain: {error: 0}}", "suggestion.abstain.error is 0"),
+        ("knowledge: 3", "knowledge is 3"),
         ("tracking: {uri: 3}", "tracking.uri is 3, allowed: text"),
         ("records: 3", "records is 3, allowed: a mapping of keys"),
         ("records: {format: tables}", "allowed: a path"),
@@ -241,6 +245,18 @@ def test_options_are_those_of_the_kind_of_model(write):
     assert config.model.options == {"C": 0.5}
     assert "is of kind 'hybrid'" in str(refused(write("model: {kind: hybrid, C: 0.5}")))
     assert "seed and n_jobs stand at the top" in str(refused(write("model: {kind: boosted, seed: 3}")))
+
+
+def test_the_policy_of_a_config_is_the_diagnoser_s(write):
+    text = """
+        calibration: {method: temperature}
+        suggestion: {set: aps, set_by: site, must_not_miss: {per: diagnosis}, abstain: {error: 0.2}, red_flags: off}
+    """
+    made = build_diagnoser(read_config(write(text))).policy
+    assert made == Policy("temperature", "aps", ("site",), False, "diagnosis", 0.2, False)
+    none = read_config(write("suggestion: {set_by: null, class_conditional: true}"))
+    assert (build_diagnoser(none).policy.set_by, build_diagnoser(none).policy.class_conditional) == ((), True)
+    assert build_diagnoser(Config()).policy == Policy()
 
 
 def test_the_kinds_are_those_of_the_models():

@@ -84,8 +84,15 @@ class AnswerCounts:
             n_group += np.asarray(picking.sum(axis=1)).ravel()
             in_group = in_group + picking @ there
         n_cases = np.bincount(y_index[y_index >= 0], minlength=n_diagnoses).astype(np.float64)
-        made = [sparse.csr_matrix(m) for m in (by_diagnosis @ there, by_diagnosis @ values, by_diagnosis @ squares)]
-        return cls(n_cases, *made, tuple(names), n_group, sparse.csr_matrix(in_group))
+        return cls(
+            n_cases=n_cases,
+            having=sparse.csr_matrix(by_diagnosis @ there),
+            total=sparse.csr_matrix(by_diagnosis @ values),
+            squares=sparse.csr_matrix(by_diagnosis @ squares),
+            groups=tuple(names),
+            n_group=n_group,
+            in_group=sparse.csr_matrix(in_group),
+        )
 
     def given(self, outcomes: IntArray) -> FloatArray:
         """Return how likely each answer is with each diagnosis, from the training cases' answers.

@@ -91,9 +91,10 @@ def answered_rows(row: sparse.csr_matrix, lineage: Lineage, answers: Answers) ->
     of_cell = lineage.finding[row.indices]
     answer, cell = np.nonzero(of_cell[None, :] != answers.key[:, None])
     rows = np.concatenate([answer, answers.answer])
-    columns = np.concatenate([row.indices[cell].astype(np.int64), answers.column])
+    columns = np.concatenate([row.indices[cell], answers.column]).astype(np.int32)
     values = np.concatenate([row.data[cell].astype(np.float64), answers.value])
-    order = np.lexsort((columns, rows))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(answers)))])
-    parts = values[order], columns[order].astype(np.int32), starts.astype(np.int32)
-    return sparse.csr_matrix(parts, shape=(len(answers), row.shape[1]))
+    order = np.argsort(rows, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(answers)))]).astype(np.int32)
+    made = sparse.csr_matrix((values[order], columns[order], starts), shape=(len(answers), row.shape[1]))
+    made.sort_indices()
+    return made

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.special import entr
 
 from diagnosis.explanation.answer_counts import AnswerCounts
 from diagnosis.explanation.answered_rows import Answers, answered_rows, state_columns
@@ -118,10 +119,11 @@ def information_gain(chance: FloatArray, proba: FloatArray) -> FloatArray:
         the answers' probabilities less their expected entropy (Lindley: On a measure of the information provided by an
         experiment, Ann. Math. Statist. 1956). No part is below 0, so it may be weighted by diagnosis.
     """
+    there = chance > 0
+    each = np.zeros(proba.shape)
+    each[there] = -entr(proba[there])
     mixture = np.einsum("qo,qod->qd", chance, proba)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(proba > 0, np.log(proba / mixture[:, None, :]), 0.0)
-    found: FloatArray = np.maximum(np.einsum("qo,qod,qod->qd", chance, proba, ratio), 0.0)
+    found: FloatArray = np.maximum(np.einsum("qo,qod->qd", chance, each) + entr(mixture), 0.0)
     return found
 
 
@@ -169,7 +171,7 @@ def _in_words(
 ) -> tuple[FloatArray, Answers]:
     """How likely each answer is, shape (n_questions, n_outcomes), and the answers that are possible, in that order."""
     outcomes = sheet.outcomes[keys]
-    width = int((outcomes >= 0).any(axis=0).nonzero()[0].max(initial=1)) + 1
+    width = int(np.flatnonzero((outcomes >= 0).any(axis=0)).max(initial=1)) + 1
     outcomes = outcomes[:, :width]
     given = counts.given(outcomes) if sheet.given is None else sheet.given[:, keys, :width]
     chance = np.einsum("d,dqo->qo", proba, given)

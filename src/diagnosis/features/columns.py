@@ -16,7 +16,7 @@ from diagnosis.features.rows import finding_key
 from diagnosis.features.values import Scales, ValueScale
 
 # The order of a finding's columns; the value's column follows `measured`, those of texts come last.
-STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low", "z")
+STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low", "z", "onset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class FindingColumns:
         What the training vocabulary says of the code, to look up a reference range.
     history : tuple of str
         Windows and statistics that have a column, as ``7d:count``.
+    onset : ValueScale or None
+        Of the days since it began; None: no column for them.
     """
 
     code: str
@@ -48,6 +50,7 @@ class FindingColumns:
     unit: str | None = None
     loinc: str | None = None
     history: tuple[str, ...] = ()
+    onset: ValueScale | None = None
 
     @property
     def key(self) -> str:
@@ -56,7 +59,8 @@ class FindingColumns:
 
     def columns(self) -> list[tuple[str, str, str | None]]:
         """Name the columns in order: (name, state, text)."""
-        own = [state for state in STATES if state in self.states or (state == "value" and self.value is not None)]
+        scaled = {"value": self.value is not None, "onset": self.onset is not None}
+        own = [state for state in STATES if state in self.states or scaled.get(state, False)]
         return [
             *((f"{state}:{self.key}", state, None) for state in own),
             *((f"{self.key}={text}", "text", text) for text in self.texts),
@@ -73,12 +77,15 @@ class FindingColumns:
             "unit": self.unit,
             "loinc": self.loinc,
             "history": list(self.history),
+            "onset": None if self.onset is None else self.onset.to_json(),
         }
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> FindingColumns:
         """Build from the plain values of `to_json`."""
-        value = None if plain["value"] is None else ValueScale.from_json(plain["value"])
+        value, onset = (
+            None if one is None else ValueScale.from_json(one) for one in (plain["value"], plain.get("onset"))
+        )
         return cls(
             plain["code"],
             plain["subject"],
@@ -88,6 +95,7 @@ class FindingColumns:
             plain.get("unit"),
             plain.get("loinc"),
             tuple(plain.get("history", ())),
+            onset,
         )
 
 
@@ -107,8 +115,8 @@ class Layout:
         Column of each finding's state, -1 where there is none; the last one answers for a finding that is not known.
     text : mapping of (finding, text) to int
         Column of each text.
-    scales : Scales
-        By finding.
+    scales, onsets : Scales
+        Of values and of the days since it began, by finding.
     lineage : Lineage
     spread : Spread or None
         The hierarchy over these findings, if there is one.
@@ -124,6 +132,7 @@ class Layout:
     column: Mapping[str, NDArray[np.int32]]
     text: Mapping[tuple[int, str], int]
     scales: Scales
+    onsets: Scales
     lineage: Lineage
     spread: Spread | None = None
     windows: tuple[tuple[str, float], ...] = ()
@@ -165,6 +174,7 @@ def lay_out(
         column=column,
         text=texts,
         scales=Scales.of([finding.value for finding in ordered]),
+        onsets=Scales.of([finding.onset for finding in ordered]),
         lineage=_lineage(context, ordered),
         spread=None if hierarchy is None else _spread(hierarchy, ordered),
         windows=windows,

@@ -14,7 +14,7 @@ from diagnosis.features.hierarchy import Hierarchy, inherit
 from diagnosis.features.ranges import distances, high_low, without_range
 from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_pairs, unit_text
 from diagnosis.features.states import ROW_STATES, row_state
-from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, usable
+from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, onset_rows, usable
 
 Finding = tuple[str, str | None]
 _NO_WORDS = (None, None)
@@ -30,6 +30,7 @@ class FindingCounts:
     texts: dict[tuple[int, str], int] = field(default_factory=dict)
     values: dict[tuple[int, str | None], Distinct] = field(default_factory=dict)
     history: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    onsets: dict[int, Distinct] = field(default_factory=dict)
     n_unusable: int = 0
     n_without_range: int = 0
 
@@ -49,6 +50,10 @@ class FindingCounts:
             self.states[:, PRESENT] += np.bincount(implied, minlength=len(self.states))
         self._add_texts(batch, finding)
         self._add_values(batch, finding)
+        rows = onset_rows(batch)
+        for which, here in groups(finding[rows].astype(np.int64)):
+            seen = Distinct.of(batch.onset[rows[here]])
+            self.onsets[which] = self.onsets[which].merge(seen) if which in self.onsets else seen
 
     def add_states(self, names: Sequence[Finding], cases: NDArray[np.int64]) -> None:
         """Count cases by finding and state (present, absent, uncertain), shape (n_findings, 3)."""
@@ -136,6 +141,11 @@ def choose_columns(
     """
     texts = _texts(counts, min_cases)
     values, n_unconverted = _values(counts, min_cases, words)
+    onsets = {
+        i: fit_scale(sample, "d")
+        for i, sample in counts.onsets.items()
+        if sample.n >= min_cases and "onset" not in left_out
+    }
     recorded = counts.states[:, : len(ROW_STATES)].sum(axis=1)
     candidates = []
     for (code, subject), i in counts.index.items():
@@ -152,6 +162,7 @@ def choose_columns(
             unit=words.get(code, _NO_WORDS)[0],
             loinc=words.get(code, _NO_WORDS)[1],
             history=_history(counts, i, min_cases, i in values, left_out),
+            onset=onsets.get(i),
         )
         if columns.columns():
             candidates.append((-int(recorded[i]), finding_key(code, subject), columns))

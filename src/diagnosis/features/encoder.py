@@ -25,7 +25,7 @@ from diagnosis.features.shards import Shards, write_shards
 from diagnosis.features.streaming import Kept, Source, checked, encode_records, over_parts
 from diagnosis.features.understood import inherited_from, recorded_matrix, unconverted_counts, unknown_codes
 from diagnosis.features.values import ValueScale
-from diagnosis.features.windows import Window, checked_windows, window_entries
+from diagnosis.features.windows import Window, check_whole_patients, checked_windows, window_entries
 from diagnosis.records.records import Records
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         False compares values with a range on their own row alone.
     range_scores : bool, default False
         Whether there are columns ``z:CODE`` for how far a value lies from the middle of its range.
+    onsets : bool, default True
+        Whether there are columns ``onset:CODE`` for how many days before the case a finding that is present began,
+        centred and scaled as values are; one that does not say counts as the training mean.
     hierarchy : bool, default False
         With the `parents` of the training vocabulary, *present* also holds for all broader findings, and *absent* for
         the narrower ones whose absence training has seen; what a case records itself always wins, and *present* wins
@@ -122,6 +125,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         ordering: bool = True,
         reference_ranges: bool = True,
         range_scores: bool = False,
+        onsets: bool = True,
         hierarchy: bool = False,
         windows: Sequence[Window] = (),
     ) -> None:
@@ -131,6 +135,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         self.ordering = ordering
         self.reference_ranges = reference_ranges
         self.range_scores = range_scores
+        self.onsets = onsets
         self.hierarchy = hierarchy
         self.windows = windows
 
@@ -152,6 +157,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             An option out of range, no records, or nothing in them that makes a column.
         """
         check_options(self.get_params(deep=False))
+        check_whole_patients(records, self.windows)
         return over_parts(records, self._fit_over, n_jobs=n_jobs)
 
     def fit_transform(self, records: Source, y: object = None, *, n_jobs: int = 1) -> csr_matrix:  # noqa: ARG002
@@ -160,6 +166,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Parameters and errors are theirs.
         """
         check_options(self.get_params(deep=False))
+        check_whole_patients(records, self.windows)
         kept = Kept()
         over_parts(records, lambda parts: self._fit_over(kept.passing(parts)), n_jobs=n_jobs)
         return self.transform(records if kept.parts is None else kept.parts, n_jobs=n_jobs)
@@ -212,6 +219,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             and its ``measured:`` column tells it from a value that was not taken.
         """
         layout, words = self._fitted(), self._range_words
+        check_whole_patients(records, self.windows)
 
         def encode(part: Records) -> SortedRows:
             return encode_records(part, layout, words)
@@ -239,8 +247,8 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     def encode_case(self, case: Case) -> csr_matrix:
         """Encode one case by hand, in microseconds; the row is the one `transform` gives it.
 
-        Findings go by their codes. Where only the tables can tell (a finding that repeats, a value that needs the
-        packaged table of reference ranges, a hierarchy, windows), the case takes the way of `transform`.
+        Findings go by their codes. Where only the tables can tell (a finding that repeats, a hierarchy, windows), the
+        case takes the way of `transform`.
 
         Returns
         -------

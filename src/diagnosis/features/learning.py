@@ -22,7 +22,7 @@ from diagnosis.vocabulary import Vocabulary
 
 FORMAT = 2
 # Encoders of format 1 knew a record's own ranges alone, no hierarchy and no windows.
-_OPTIONS_BEFORE: Mapping[str, Any] = {"reference_ranges": False}
+_OPTIONS_BEFORE: Mapping[str, Any] = {"reference_ranges": False, "onsets": False}
 _NO_WORDS = (None, None)
 
 
@@ -112,7 +112,7 @@ def learn(parts: Iterable[Records], options: Mapping[str, Any]) -> Learned:
                 findings.add(batch, hierarchy)
         if windows:
             findings.add_history(count_windows(records, findings.index, windows))
-    kept = {"measured": options["ordering"], "z": options["range_scores"]}
+    kept = {"measured": options["ordering"], "z": options["range_scores"], "onset": options["onsets"]}
     chosen = choose_columns(
         findings,
         min_cases=options["min_cases"],
@@ -137,7 +137,7 @@ def check_options(options: Mapping[str, Any]) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
             raise InputError(f"{name} is a whole number from {lowest}.", f"Found {value!r}.", "Change it.")
-    for name in ("ages", "ordering", "reference_ranges", "range_scores", "hierarchy"):
+    for name in ("ages", "ordering", "reference_ranges", "range_scores", "onsets", "hierarchy"):
         if not isinstance(options[name], (bool, np.bool_)):
             raise InputError(f"{name} is True or False.", f"Found {options[name]!r}.", "Change it.")
     checked_windows(options["windows"])

@@ -23,8 +23,8 @@ class Lineage:
         Key of the finding: its code, ``subject/CODE`` for another subject than the patient, or ``age``, ``sex``,
         ``pregnant``; ``earlier/`` before the finding's key for what it was over time.
     state : ndarray of object, shape (n_columns,)
-        ``present``, ``absent``, ``uncertain``, ``measured``, ``value``, ``high``, ``low``, ``z``, ``text``, ``context``
-        or ``history``.
+        ``present``, ``absent``, ``uncertain``, ``measured``, ``value``, ``high``, ``low``, ``z``, ``onset``, ``text``,
+        ``context`` or ``history``.
     text : ndarray of object, shape (n_columns,)
         The text a ``text`` column stands for; window and statistic (``7d:count``) of ``history``; None elsewhere.
     finding : ndarray of int32, shape (n_columns,)

@@ -6,6 +6,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -16,11 +17,13 @@ from diagnosis.features.ranges import bent_distance
 from diagnosis.features.values import LARGEST, in_unit
 from diagnosis.records.case import Case, Finding
 from diagnosis.records.schema import TABLES
+from diagnosis.vocabulary.ranges import usual_bounds
 
 __all__ = ["CasePlan", "Cells", "case_cells", "row_of"]
 
 Cells = dict[int, float]
 _BANDS, _STARTS = tuple(AGE_BANDS), tuple(AGE_BANDS.values())
+_NO_WORDS = (None, None)
 _LOW, _HIGH = ("L", "LL"), ("H", "HH")
 _LARGEST_FLOAT = sys.float_info.max
 
@@ -37,7 +40,7 @@ _OF_CASE, _OF_FINDING = _numbers("cases"), _numbers("findings")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where one finding's columns stand, -1 for none."""
+    """Where one finding's columns stand, -1 for none, and under what its range is looked up."""
 
     finding: int
     present: int
@@ -48,7 +51,8 @@ class _Place:
     high: int
     low: int
     z: int
-    ranged: bool
+    unit: str | None
+    loinc: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +79,7 @@ class CasePlan:
             (code, subject): _Place(
                 i,
                 *(column[s][i] for s in ("present", "absent", "uncertain", "measured", "value", "high", "low", "z")),
-                subject is None and range_words.get(code, (None, None))[1] is not None,
+                *(range_words.get(code, _NO_WORDS) if subject is None else _NO_WORDS),
             )
             for (code, subject), i in layout.index.items()
         }
@@ -85,8 +89,8 @@ class CasePlan:
 def case_cells(case: Case, plan: CasePlan) -> Cells | None:
     """Columns and values of a case's row; None where only the tables can tell.
 
-    That is where a finding repeats, a value needs the packaged table of reference ranges, the encoder looks back in
-    time or spreads findings over a hierarchy, or something about the case is not as format 1 wants it.
+    That is where a finding repeats, the encoder looks back in time or spreads findings over a hierarchy, or something
+    about the case is not as format 1 wants it.
     """
     layout = plan.layout
     if layout.spread is not None or layout.history:
@@ -101,8 +105,8 @@ def case_cells(case: Case, plan: CasePlan) -> Cells | None:
             return None
         seen.add(key)
         place = plan.places.get(key)
-        if place is not None and not _add_finding(cells, finding, place, layout):
-            return None
+        if place is not None:
+            _add_finding(cells, finding, place, layout, case)
     cells.pop(-1, None)
     return cells
 
@@ -139,41 +143,59 @@ def _is_plain(finding: Finding) -> bool:
     return all(one is None or (type(one) is str and one != "") for one in texts) and _are_inside(finding, _OF_FINDING)
 
 
-def _add_finding(cells: Cells, finding: Finding, place: _Place, layout: Layout) -> bool:
+def _add_finding(cells: Cells, finding: Finding, place: _Place, layout: Layout, case: Case) -> None:
     if finding.status == "absent":
         cells[place.absent] = 1.0
-        return True
+        return
     if finding.status == "uncertain":
         cells[place.uncertain] = 1.0
-        return True
+        return
     if finding.text is not None:
         cells[layout.text.get((place.finding, finding.text), -1)] = 1.0
     value = finding.value
+    low, high = finding.ref_low, finding.ref_high
     if value is None:
         cells[place.present] = 1.0
-        _add_side(cells, finding, place)
-        return True
-    if place.ranged and finding.ref_low is None and finding.ref_high is None:
-        return False
-    cells[place.measured] = 1.0
-    _add_side(cells, finding, place)
-    if place.value >= 0:
-        cells[place.value] = _scaled(float(value), finding.unit, place.finding, layout)
-    if place.z >= 0 and finding.ref_low is not None and finding.ref_high is not None:
-        cells[place.z] = _distance(float(value), float(finding.ref_low), float(finding.ref_high))
-    return True
-
-
-def _add_side(cells: Cells, finding: Finding, place: _Place) -> None:
-    said, value = finding.interpretation, finding.value
-    low, high = said in _LOW, said in _HIGH
-    if not (low or high or said == "N") and value is not None:
-        high = finding.ref_high is not None and value > finding.ref_high
-        low = finding.ref_low is not None and value < finding.ref_low
-    if high:
+    else:
+        cells[place.measured] = 1.0
+        if low is None and high is None and place.loinc is not None:
+            low, high = _usual(finding, place.loinc, finding.unit or place.unit, case)
+        if place.value >= 0:
+            cells[place.value] = _scaled(float(value), finding.unit, place.finding, layout)
+        if place.z >= 0 and low is not None and high is not None:
+            cells[place.z] = _distance(float(value), float(low), float(high))
+    too_high, too_low = _sides(finding.interpretation, value, low, high)
+    if too_high:
         cells[place.high] = 1.0
-    if low:
+    if too_low:
         cells[place.low] = 1.0
+
+
+def _sides(said: str | None, value: float | None, low: float | None, high: float | None) -> tuple[bool, bool]:
+    """Whether a finding is too high, and whether too low: what the laboratory said, else against the range."""
+    if said in _LOW or said in _HIGH or said == "N" or value is None:
+        return said in _HIGH, said in _LOW
+    return high is not None and value > high, low is not None and value < low
+
+
+def _usual(finding: Finding, loinc: str, unit: str | None, case: Case) -> tuple[float | None, float | None]:
+    """The packaged table's range in the finding's unit; None where there is none."""
+    age = case.age_days if case.age_days is not None else case.age_years
+    if age is None or unit is None:
+        return None, None
+    days = float(age) if case.age_days is not None else float(age) * DAYS_PER_YEAR
+    weeks = None if case.pregnancy_weeks is None else float(case.pregnancy_weeks)
+    found = usual_bounds(loinc, days, case.sex, finding.specimen, case.pregnant == "yes", weeks)
+    return (None, None) if found is None else _bounds_in(*found, unit, loinc)
+
+
+@lru_cache(maxsize=4096)
+def _bounds_in(low: float, high: float, of: str, unit: str, loinc: str) -> tuple[float | None, float | None]:
+    made = in_unit(np.array([low, high]), of, unit, loinc)
+    if made is None:
+        return None, None
+    low, high = made.tolist()
+    return None if low != low else low, None if high != high else high
 
 
 def _scaled(value: float, unit: str | None, finding: int, layout: Layout) -> float:

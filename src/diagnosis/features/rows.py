@@ -48,7 +48,7 @@ class FindingRows:
         Row to case, 0 for the first case of the batch.
     pair : ndarray of int
         Code and subject in one number, see `pair_names`.
-    status, value, unit, text, ref_low, ref_high, interpretation : ndarray
+    status, value, unit, text, ref_low, ref_high, interpretation, onset : ndarray
         As in the coded findings.
     source : CodedFindings
         Holds the texts that the numbers stand for.
@@ -65,6 +65,7 @@ class FindingRows:
     ref_low: NDArray[np.float64]
     ref_high: NDArray[np.float64]
     interpretation: NDArray[np.int8]
+    onset: NDArray[np.float64]
     source: CodedFindings
 
     @property
@@ -113,6 +114,7 @@ def _batch(coded: CodedFindings, start: int, stop: int, counts: NDArray[np.bool_
         ref_low=coded.ref_low[here][keep],
         ref_high=coded.ref_high[here][keep],
         interpretation=coded.interpretation[here][keep],
+        onset=coded.onset[here][keep],
         source=coded,
     )
 

@@ -10,7 +10,7 @@ from diagnosis.features.columns import Layout
 from diagnosis.features.hierarchy import Inherited
 from diagnosis.features.ranges import distances, high_low
 from diagnosis.features.rows import ABSENT, PRESENT, FindingRows, map_distinct, map_pairs
-from diagnosis.features.values import encode_values
+from diagnosis.features.values import encode_values, onset_rows
 from diagnosis.records.coded import is_blank
 
 # A row's state as a number: its status, or MEASURED where it carries a value.
@@ -48,6 +48,12 @@ def finding_entries(batch: FindingRows, layout: Layout) -> Entries:
             parts.append(_ones(batch.case, np.where(marked, layout.column[state][finding], -1)))
     if layout.spread is not None:
         parts += _inherited_entries(batch, layout.spread.inherit(batch, finding), layout)
+    if layout.onsets.scaled.any():
+        rows = onset_rows(batch)
+        rows = rows[layout.onsets.scaled[finding[rows]]]
+        which = finding[rows]
+        onset = layout.onsets.encode(batch.onset[rows], which)
+        parts.append(Entries.of(batch.case[rows], layout.column["onset"][which], onset))
     if layout.column["z"].max() >= 0:
         parts.append(_distance_entries(batch, finding, layout))
     return Entries.concatenate(parts)

@@ -33,7 +33,7 @@ Source = Records | RecordsFolder | str | Path | Iterable[Records]
 #: Columns of `findings` that encoding looks at, beside those that are required.
 ENCODED = (
     *("value", "unit", "text", "time", "known", "subject"),
-    *("ref_low", "ref_high", "interpretation", "specimen"),
+    *("ref_low", "ref_high", "interpretation", "specimen", "onset_days"),
 )
 #: Columns of `cases` likewise, beside the id.
 OF_CASES = (

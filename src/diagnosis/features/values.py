@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.features.distinct import Distinct
-from diagnosis.features.rows import FindingRows
+from diagnosis.features.rows import PRESENT, FindingRows
+from diagnosis.records.coded import is_blank
 from diagnosis.vocabulary.units import convert
 
 # No quantity in any unit a hospital reports comes near; beyond it squares would leave the range of float64.
@@ -181,6 +182,13 @@ def encode_values(batch: FindingRows, finding: NDArray[np.int32], scales: Scales
     value = _in_units(batch.value[at], batch.unit[at], which, scales, batch.source.units)
     fine = usable(value)
     return ValueRows(at[fine], scales.encode(value[fine], which[fine]), at[~fine])
+
+
+def onset_rows(batch: FindingRows) -> NDArray[np.intp]:
+    """Rows of findings that are present and say when they began."""
+    if is_blank(batch.onset):
+        return np.zeros(0, np.intp)
+    return np.flatnonzero((batch.status == PRESENT) & usable(batch.onset))
 
 
 def _in_units(

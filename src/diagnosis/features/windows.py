@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from diagnosis.features.rows import ABSENT, PRESENT, FindingRows, all_rows, map_
 from diagnosis.features.states import known_findings
 from diagnosis.features.timeline import DAY, Timeline
 from diagnosis.features.values import encode_values, usable
+from diagnosis.readers.records_folder import RecordsFolder
 
 if TYPE_CHECKING:
     from diagnosis.features.columns import Layout
@@ -56,6 +58,21 @@ def checked_windows(windows: Sequence[object]) -> tuple[tuple[str, float], ...]:
     if len(found) != len(windows):
         raise InputError("windows are a list in which each stands once.", f"Found {windows!r}.", "Name each once.")
     return tuple(sorted(found.items(), key=lambda window: window[1]))
+
+
+def check_whole_patients(source: object, windows: Sequence[object]) -> None:
+    """Refuse to look back in a folder that is read in parts: a patient's encounters may stand in several.
+
+    Raises
+    ------
+    InputError
+    """
+    if windows and isinstance(source, str | Path | RecordsFolder):
+        raise InputError(
+            "windows look back at a patient's earlier encounters, which must be in the same Records.",
+            "A folder is read in parts that may cut a patient in two.",
+            "Read it whole with read_records, or give an iterable of Records with whole patients in each.",
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,8 +76,8 @@ class BoostedModel(ScoreClassifier):
         The number of rounds is the one with the lowest log-loss on held-out patients; a training ends this many rounds
         after its lowest. 0: always `rounds`.
     interactions : sequence of sequences of int, optional
-        Groups of columns, by number: those of one branch of a tree are all in one group. A column may be in several (age
-        and sex in each of the body systems); one in none stands alone. None: any columns may meet.
+        Groups of columns, by number: those of one branch of a tree are all in one group. A column may be in several
+        (age and sex in each of the body systems); one in none stands alone. None: any columns may meet.
     seed : int
     n_jobs : int
         LightGBM's threads. The model is the same for any number.

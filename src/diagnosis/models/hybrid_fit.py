@@ -95,12 +95,12 @@ def _fit_one_part(cases: TrainingSet, linear: LinearModel, boosted: BoostedModel
     """Choose weights and rounds on a fifth of the patients, then learn from all, the linear model from where it was."""
     train, rows = next(fold_parts(cases, _PARTS, seed))
     held_out = cases.take(rows)
-    first = clone(linear).fit_checked(train)
-    linear_scores = with_floor(first.scores_of(held_out.X), train)
+    firsts, linear_scores = _held_back_scores(linear, [(train, rows)], cases)
+    linear_scores = linear_scores[rows]
     (trees,), rounds = boosted.grow([(Beside(train), Beside(held_out))])
     boosted_scores = with_floor(trees.raw_scores(held_out.X, boosted.n_jobs), train)
     a, b = blend_weights(linear_scores, boosted_scores, held_out.y, held_out.weight)
-    linear_ = clone(linear).fit_checked(cases, start=_start([first])) if a else None
+    linear_ = clone(linear).fit_checked(cases, start=_start(firsts)) if a else None
     boosted_ = clone(boosted).fit_checked(Beside(cases), rounds) if b else None
     scores = np.full((cases.y.size, len(cases.classes)), np.nan)
     scores[rows] = a * linear_scores + b * boosted_scores
@@ -111,13 +111,8 @@ def _fit_residual(
     cases: TrainingSet, linear: LinearModel, boosted: BoostedModel, folds: int, one_part: bool, seed: int
 ) -> Fitted:
     """Grow trees on what out-of-fold linear scores leave; where nothing is left to learn there are none."""
-    parts, firsts = list(fold_parts(cases, folds, seed)), []
-    left = np.zeros((cases.y.size, len(cases.classes)))
-    for train, rows in parts:
-        if np.count_nonzero(train.prior) > 1:
-            firsts.append(clone(linear).fit_checked(train))
-            left[rows] = firsts[-1].scores_of(rows_of(cases.X, rows))
-        left[rows] = with_floor(left[rows], train)
+    parts = list(fold_parts(cases, folds, seed))
+    firsts, left = _held_back_scores(linear, parts, cases)
     some = np.unique(np.linspace(0, cases.y.size - 1, _ENOUGH).astype(np.int64))
     heat = fit_temperature(left[some], cases.y[some], cases.weight[some])
     left *= _SHARE * heat
@@ -143,6 +138,19 @@ def _fit_residual(
     return _named(cases, linear_, boosted_, (a * _SHARE * heat, b), left)
 
 
+def _held_back_scores(
+    linear: LinearModel, parts: list[tuple[TrainingSet, IntArray]], cases: TrainingSet
+) -> tuple[list[LinearModel], FloatArray]:
+    """Return linear models fitted on the first of each pair, and scores of the rows in the second, zero elsewhere."""
+    models, scores = [], np.zeros((cases.y.size, len(cases.classes)))
+    for train, rows in parts:
+        if np.count_nonzero(train.prior) > 1:
+            models.append(clone(linear).fit_checked(train))
+            scores[rows] = models[-1].scores_of(rows_of(cases.X, rows))
+        scores[rows] = with_floor(scores[rows], train)
+    return models, scores
+
+
 def _worth_it(linear: FloatArray, added: FloatArray, held_out: TrainingSet) -> tuple[float, float]:
     """Return the weights of both scores; 0 for the trees where what they save is within its standard error."""
     a, b = blend_weights(linear, added, held_out.y, held_out.weight)
@@ -156,8 +164,10 @@ def _others(rows: IntArray, shape: tuple[int, ...]) -> IntArray:
     return others[:: max(1, -(-others.size * shape[1] // _ENOUGH_SCORES))]
 
 
-def _start(models: list[LinearModel]) -> FloatArray:
+def _start(models: list[LinearModel]) -> FloatArray | None:
     """Return where a fit on all cases starts: between the fits on parts of them."""
+    if not models:
+        return None
     coef = np.mean([model.coef_.T for model in models], axis=0)
     intercept = np.mean([model.intercept_ for model in models], axis=0)
     # A diagnosis that one part had no case of stands at the floor, where no gradient reaches.

@@ -97,7 +97,7 @@ def newton(problem: Problem, start: FloatArray, tol: float, max_iter: int) -> Co
 def curvature(problem: Problem, proba: list[Any]) -> FloatArray:
     """Return the diagonal of the second derivative of the loss alone, like the coefficients; above 0."""
     total = np.full((problem.rows.shape[1] + 1, proba[0].shape[1]), 1e-12)
-    for (rows, X), p in zip(blocks(problem.rows), proba, strict=True):
+    for (rows, X), p in zip(_single(problem.rows), proba, strict=True):
         d = (p * (1 - p)) * problem.share[rows, None].astype(np.float32)
         total[:-1] += _squared(X).T @ d
         total[-1] += d.sum(axis=0, dtype=np.float64)
@@ -177,6 +177,6 @@ def _single(rows: RowBatches) -> Iterator[tuple[slice, Any]]:
 
 
 def _squared(X: Any) -> Any:
-    if not sparse.issparse(X):
+    if isinstance(X, np.ndarray):
         return np.square(X, dtype=np.float32)
     return sparse.csr_matrix((np.square(X.data, dtype=np.float32), X.indices, X.indptr), shape=X.shape)

@@ -217,7 +217,7 @@ def check_choice(owner: str, name: str, value: object, choices: Sequence[object]
 def check_columns(owner: str, name: str, groups: Sequence[Sequence[int]], n_columns: int) -> None:
     """Raise InputError unless an option holds groups of column numbers."""
     numbers = [column for group in groups for column in group]
-    wrong = [c for c in numbers if isinstance(c, bool) or not isinstance(c, int | np.integer) or not 0 <= c < n_columns]
+    wrong = [c for c in numbers if type(c) is not int or not 0 <= c < n_columns]
     if wrong:
         raise InputError(
             f"{name} of {owner} holds column numbers from 0 to {n_columns - 1}",

@@ -125,11 +125,15 @@ class RecordsFolder:
             done = work(self._parts(columns, of_cases))
         except NotInOrderError:
             self._in_order = False
+            self._check_ids()
             return work(self._parts(columns, of_cases))
+        self._check_ids()
+        return done
+
+    def _check_ids(self) -> None:
         if not self._unique:
             check_unique(self._cases)
             self._unique = True
-        return done
 
     def _parts(self, columns: Sequence[str] | None, of_cases: Sequence[str] | None = None) -> Iterator[Records]:
         wanted = None if columns is None else (*_REQUIRED, *columns)

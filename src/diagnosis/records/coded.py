@@ -41,6 +41,8 @@ class CodedFindings:
         NaN where missing; in the row's own unit.
     interpretation : ndarray of int8, shape (n_rows,)
         Index into L LL H HH N A POS NEG; -1 for missing.
+    onset : ndarray of float64, shape (n_rows,)
+        Days before the start of the case; NaN where missing.
     latest : ndarray of bool, shape (n_rows,)
         The row that counts for its (case, code, subject): the last one known, of those known together the last one
         observed; of rows without times, the last row.
@@ -62,6 +64,7 @@ class CodedFindings:
     ref_low: npt.NDArray[np.float64]
     ref_high: npt.NDArray[np.float64]
     interpretation: npt.NDArray[np.int8]
+    onset: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.code)
@@ -97,6 +100,7 @@ def code_findings(findings: pa.Table, case: npt.NDArray[np.int32], n_cases: int)
         ref_low=_number(findings, "ref_low", n),
         ref_high=_number(findings, "ref_high", n),
         interpretation=_choice(findings, "interpretation", INTERPRETATIONS, n),
+        onset=_number(findings, "onset_days", n),
     )
 
 

@@ -213,7 +213,7 @@ class Records:
     def finding_words(
         self, name: str, rows: npt.NDArray[np.integer]
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
-        """A column of text of some rows of `findings`: place of each row's word among the words (-1: none), and those."""
+        """Text of some rows of `findings`: place of each row's word among the words (-1: none), and those."""
         return words_of_rows(self._tables["findings"], name, rows)
 
     @cached_property

@@ -25,6 +25,8 @@ from diagnosis.suggestions.policy import groups_of_cases
 from diagnosis.suggestions.red_flags import RedFlag, raised, red_flags_of, shipped_red_flags
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.vocabulary import Vocabulary
 
@@ -95,9 +97,11 @@ def answer(
 def _facts(diagnoser: Diagnoser, seen: Records, unknown: Sequence[tuple[str, ...]]) -> list[CaseFacts]:
     """What the flags of each case are raised on."""
     ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
-    clear, trained = understood(diagnoser.encoder_, seen), diagnoser.training_ids_.seen(seen)
+    trained = diagnoser.training_ids_.seen(seen)
     wrong, index = implausible_values(seen), diagnoser.neighbours_
-    near = np.ones(len(seen)) if index is None else index.similarity(diagnoser.encoder_, seen)
+    X = diagnoser.encoder_.transform(seen)
+    near = np.ones(len(seen)) if index is None else index.similarity(X)
+    clear = _understood(diagnoser.encoder_, X)
     red: list[tuple[RedFlag, ...]] = [()] * len(seen)
     if diagnoser.policy.red_flags:
         red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), seen)
@@ -133,7 +137,8 @@ def batch_of(diagnoser: Diagnoser, seen: Records, proba: npt.NDArray[np.float64]
         proba=proba,
         in_set=found.sets.members(proba, groups_of_cases(seen, diagnoser.policy.grouped_by)),
         flagged=proba >= found.flag_at,
-        abstained=~understood(diagnoser.encoder_, seen) | (proba.max(axis=1) < (found.abstain_at or 0.0)),
+        abstained=~_understood(diagnoser.encoder_, diagnoser.encoder_.transform(seen))
+        | (proba.max(axis=1) < (found.abstain_at or 0.0)),
         prior=n_train / n_train.sum(),
         must_not_miss=np.array([c in diagnoser.vocabulary_.must_not_miss for c in codes], dtype=bool),
         coverage=diagnoser.coverage,
@@ -143,11 +148,11 @@ def batch_of(diagnoser: Diagnoser, seen: Records, proba: npt.NDArray[np.float64]
     )
 
 
-def understood(encoder: FindingEncoder, seen: Records) -> npt.NDArray[np.bool_]:
-    """Whether a case has at least one finding that reaches the model, in a state that training knows."""
+def _understood(encoder: FindingEncoder, X: csr_matrix) -> npt.NDArray[np.bool_]:
+    """Whether an encoded case has at least one finding that reaches the model, in a state that training knows."""
     lineage = encoder.lineage_
     findings = np.flatnonzero(~lineage.context[lineage.finding])
-    return np.asarray(encoder.transform(seen)[:, findings].getnnz(axis=1)).ravel() > 0
+    return np.asarray(X[:, findings].getnnz(axis=1)).ravel() > 0
 
 
 def _members(batch: Batch, i: int) -> tuple[str, ...]:

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["TESTS", "WITHOUT_TESTS", "Askable", "askable", "fit_for", "measured_cells", "phase_of", "value_of"]
+__all__ = [
+    "TESTS",
+    "WITHOUT_TESTS",
+    "Askable",
+    "Measured",
+    "askable",
+    "fit_for",
+    "measured_cells",
+    "phase_of",
+    "value_of",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -59,6 +69,8 @@ class Askable:
         The columns of each finding.
     code : dict of str to int
         Place of each of the patient's own findings by its code.
+    question : ndarray of int64, shape (n_keys,)
+        Findings with the same number are answered together: the vocabulary asks for them in the same words.
     """
 
     sheet: AnswerSheet
@@ -67,6 +79,7 @@ class Askable:
     cost: FloatArray
     columns: list[IntArray]
     code: dict[str, int]
+    question: IntArray
 
 
 _KNOWN: WeakKeyDictionary[FindingEncoder, Askable] = WeakKeyDictionary()
@@ -106,8 +119,19 @@ def askable(diagnoser: Diagnoser) -> Askable:
             np.array([_cost(_field(words, code, "cost")) for code in codes]),
             [order[low:high].astype(np.int64) for low, high in pairwise(ends)],
             own,
+            _together(lineage, words),
         )
     return _KNOWN[encoder]
+
+
+def _together(lineage: Lineage, words: Vocabulary) -> IntArray:
+    """Number the questions; a finding without one is a question of its own."""
+    number: dict[tuple[str, str | None, str], int] = {}
+    made = []
+    for key, code, subject in zip(lineage.keys, lineage.key_code, lineage.key_subject, strict=True):
+        asked = words.question(str(code))
+        made.append(number.setdefault(("", None, str(key)) if asked is None else (asked, subject, ""), len(number)))
+    return np.array(made, np.int64)
 
 
 def phase_of(words: Vocabulary, code: str, *, measured: bool) -> str | None:
@@ -192,6 +216,26 @@ def value_of(scale: ValueScale, scaled: FloatArray) -> FloatArray:
     if scale.knee is not None:
         value = np.sign(value) * scale.knee * np.expm1(np.minimum(np.abs(value), 700.0))
     return np.clip(value, scale.low, scale.high)
+
+
+class Measured:
+    """The cells of measured values as one case would have them; those asked for before are kept.
+
+    Values are rounded to a quarter of a standard deviation.
+    """
+
+    def __init__(self, case: Records, encoder: FindingEncoder) -> None:
+        self._case, self._encoder = case, encoder
+        self._cells: dict[tuple[int, int], Answers] = {}
+
+    def __call__(self, keys: IntArray, scaled: FloatArray) -> Answers:
+        """Return the cells of one value each."""
+        asked = list(zip(keys.tolist(), np.round(scaled * 4).astype(int).tolist(), strict=True))
+        if new := sorted(set(asked) - set(self._cells)):
+            at = np.array(new, np.int64)
+            made = measured_cells(self._case, self._encoder, at[:, 0], at[:, 1] / 4.0)
+            self._cells |= {one: made[np.array([i])] for i, one in enumerate(new)}
+        return Answers.together([self._cells[one] for one in asked])
 
 
 def measured_cells(case: Records, encoder: FindingEncoder, keys: IntArray, scaled: FloatArray) -> Answers:

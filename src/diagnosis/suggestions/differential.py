@@ -117,13 +117,30 @@ class Differential:
         rows.append(f"     {max(rest, 0.0):6.1%}  others the model knows")
         if self.other is not None:
             rows.append(f"     {self.other:6.1%}  none that the model knows by name")
-        if self.unknown_codes:
-            rows.append(f"not understood: {', '.join(self.unknown_codes)}")
-        if self.not_used["values"]:
-            rows.append(f"values not used, for their unit or size: {self.not_used['values']}")
+        if beyond := [d for d in self.must_not_miss if d not in marks]:
+            rows.append(f"not to be missed, beyond this list: {', '.join(beyond)}")
+        rows += self._notes()
         if self.abstained:
             rows.insert(0, f"abstains: {self.abstain_reason}")
+        rows = [*(f"RED FLAG  {f.rule}" for f in self.flags if f.kind == "red_flag"), *rows]
         return "\n".join([f"case {self.case_id}, as of {self.as_of}, {self.reading}", *rows])
+
+    def _notes(self) -> list[str]:
+        """What the input did not bear, in lines."""
+        notes, values = [], {f.kind: f.values for f in self.flags}
+        if self.unknown_codes:
+            near = values.get("unknown_codes", {}).get("near", {})
+            said = [c + (f" (perhaps {', '.join(near[c])}?)" if c in near else "") for c in self.unknown_codes]
+            notes.append(f"not understood: {', '.join(said)}")
+        if self.not_used["values"]:
+            notes.append(f"values not used, for their unit or size: {self.not_used['values']}")
+        if "implausible_value" in values:
+            notes.append(f"no living patient has this value: {', '.join(values['implausible_value']['codes'])}")
+        if "unlike_training" in values:
+            notes.append("no training case resembles this one")
+        if "trained_on" in values:
+            notes.append("the case or its patient was among the training cases")
+        return notes
 
     def __repr__(self) -> str:
         first = f"{self.ranked[0].name} {self.ranked[0].probability:.0%}" if self.ranked else "nothing"
@@ -268,7 +285,8 @@ class Differential:
 
         Every answer is scored: present and absent, each text, a low, middle and high value. How likely it is comes from
         the training cases with each diagnosis. Questions come by their expected gain of information on the posterior,
-        weighted by the severity of the diagnoses it is about, divided by the vocabulary's `cost`.
+        weighted by the severity of the diagnoses it is about, divided by the vocabulary's `cost`. Of findings that the
+        vocabulary asks for in the same words, the most telling one stands for the question.
 
         Parameters
         ----------

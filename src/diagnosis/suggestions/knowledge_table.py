@@ -30,7 +30,8 @@ def knowledge_of(
     Parameters
     ----------
     records : Records
-        With their table ``knowledge``: `diagnosis`, `code`, `p_present`, and `n_total`, the number of cases behind it.
+        With their table ``knowledge``: `diagnosis`, `code`, `p_present` (or `n` of `n_total`), and `n_total`, the
+        number of cases behind it.
     encoder : FindingEncoder
         Fitted.
     recorded : ndarray of shape (n_columns,)
@@ -45,8 +46,10 @@ def knowledge_of(
     """
     if "knowledge" not in records.names:
         return None
-    table = records.frame("knowledge")
-    table = table[table["p_present"].notna() & ~table["diagnosis"].isin(pooled)] if "p_present" in table else table[:0]
+    table = records.frame("knowledge").reindex(columns=["diagnosis", "code", "p_present", "n", "n_total"])
+    counted = (table["n"] / table["n_total"]).where(table["n_total"] > 0)
+    table["p_present"] = table["p_present"].fillna(counted).clip(0, 1)
+    table = table[table["p_present"].notna() & ~table["diagnosis"].isin(pooled)]
     places = _places(encoder)
     known = table["code"].isin(places)
     if len(table) and not known.all():
@@ -58,8 +61,8 @@ def knowledge_of(
         )
     rows: list[tuple[str, int, float, float]] = []
     table = table[known]
-    worth = table["n_total"] if "n_total" in table else np.full(len(table), np.nan)
-    for diagnosis, code, p, n in zip(table["diagnosis"], table["code"], table["p_present"], worth, strict=True):
+    fields = (table[name] for name in ("diagnosis", "code", "p_present", "n_total"))
+    for diagnosis, code, p, n in zip(*fields, strict=True):
         cases = min(float(n), _MOST) if n == n and n > 0 else _WORTH
         at = places[code]
         written = float(recorded[list(at.values())].sum())
@@ -73,7 +76,8 @@ def knowledge_of(
 
 def _places(encoder: FindingEncoder) -> dict[str, dict[str, int]]:
     """Columns of the states present and absent of each of the patient's findings, by code."""
-    lineage, places = encoder.lineage_, {}
+    lineage = encoder.lineage_
+    places: dict[str, dict[str, int]] = {}
     for column in np.flatnonzero(np.isin(lineage.state, ("present", "absent"))):
         if not lineage.context[lineage.finding[column]]:
             places.setdefault(str(lineage.code[column]), {})[str(lineage.state[column])] = int(column)

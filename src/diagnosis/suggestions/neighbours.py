@@ -50,7 +50,7 @@ class Neighbours:
         rng = np.random.default_rng(seed)
         n = len(records)
         some = records if n <= _MOST_CASES else records[np.sort(rng.choice(n, _MOST_CASES, replace=False))]
-        found = (encoder.transform(some) != 0).astype(np.float64)
+        found = _recorded(encoder.transform(some))
         share = np.asarray(found.mean(axis=0)).ravel()
         lineage = encoder.lineage_
         weight = np.where(lineage.context[lineage.finding], 0.0, -np.log(np.maximum(share, 1.0 / max(len(some), 1))))
@@ -65,9 +65,9 @@ class Neighbours:
     def __len__(self) -> int:
         return int(self.columns.shape[1])
 
-    def similarity(self, encoder: FindingEncoder, seen: Records) -> npt.NDArray[np.float64]:
-        """Return the cosine with the nearest training case, from 0 to 1; shape (n_cases,)."""
-        return _nearest(_unit((encoder.transform(seen) != 0).astype(np.float64), self.weight), self.columns)
+    def similarity(self, X: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+        """Return the cosine of each encoded case with the nearest training case, from 0 to 1; shape (n_cases,)."""
+        return _nearest(_unit(_recorded(X), self.weight), self.columns)
 
     def write(self, path: Path) -> None:
         """Write plain arrays."""
@@ -83,6 +83,14 @@ class Neighbours:
         shape = (len(a["weight"]), int(a["n_cases"][0]))
         columns = sparse.csr_matrix((a["data"], a["indices"], a["indptr"]), shape=shape)
         return cls(columns, a["weight"], float(a["far"][0]))
+
+
+def _recorded(X: sparse.csr_matrix) -> sparse.csr_matrix:
+    """One wherever a case has an entry other than zero."""
+    made = sparse.csr_matrix(X, dtype=np.float64, copy=True)
+    made.data = (made.data != 0).astype(np.float64)
+    made.eliminate_zeros()
+    return made
 
 
 def _unit(found: sparse.csr_matrix, weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:

@@ -14,15 +14,14 @@ from diagnosis.errors import InputError
 from diagnosis.explanation.next_questions import Gains, gains_of
 from diagnosis.models.calibration import softmax
 from diagnosis.records import OTHER
-from diagnosis.suggestions.askable import WITHOUT_TESTS, askable, fit_for, measured_cells
+from diagnosis.suggestions.askable import WITHOUT_TESTS, Askable, Measured, askable, fit_for
 
 if TYPE_CHECKING:
-    from diagnosis.records import Records
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.suggestions.differential import Differential
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["Question", "Questions", "case_gains", "enough", "next_questions", "weights_of"]
+__all__ = ["Question", "Questions", "by_worth", "case_gains", "enough", "next_questions", "weights_of"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -48,8 +47,12 @@ _WORDS = {
     },
 }
 _PHASE_ZH = {
-    **{"history": "病史", "examination": "查体", "bedside": "床旁"},
-    **{"laboratory": "检验", "imaging": "影像", "pathology": "病理"},
+    "history": "病史",
+    "examination": "查体",
+    "bedside": "床旁",
+    "laboratory": "检验",
+    "imaging": "影像",
+    "pathology": "病理",
 }
 
 
@@ -160,10 +163,8 @@ def next_questions(
     recorded = np.asarray(diagnoser.encoder_.recorded(case).todense()).ravel() > 0
     keys = fit_for(case, diagnoser, phases, tests=tests, recorded=recorded)
     proba = scorer(diagnoser)(row)[0]
-    gains = case_gains(diagnoser, case, row, proba, keys)
-    worth = gains.by_diagnosis @ weights_of(diagnoser) / able.cost[gains.key]
-    codes = diagnoser.encoder_.lineage_.keys[gains.key].astype(str)
-    order = sorted(range(len(worth)), key=lambda i: (-worth[i], codes[i]))[:k]
+    gains = case_gains(diagnoser, row, proba, keys, Measured(case, diagnoser.encoder_))
+    order = by_worth(gains, able, weights_of(diagnoser))[:k]
     most = max((float(gains.gain[i]) for i in order), default=0.0)
     made = tuple(_question(diagnoser, case.vocabulary, gains, i) for i in order)
     return Questions(made, enough(diagnoser, proba, most))
@@ -179,15 +180,22 @@ def scorer(diagnoser: Diagnoser) -> Any:
     return score
 
 
-def case_gains(diagnoser: Diagnoser, case: Records, row: csr_matrix, proba: FloatArray, keys: IntArray) -> Gains:
+def case_gains(diagnoser: Diagnoser, row: csr_matrix, proba: FloatArray, keys: IntArray, measure: Measured) -> Gains:
     """Score the answers to some questions of one case; `row` is what is known of it so far."""
-    encoder, counts = diagnoser.encoder_, diagnoser.answers_
+    counts = diagnoser.answers_
     assert counts is not None
-
-    def measure(asked: IntArray, scaled: FloatArray) -> Any:
-        return measured_cells(case, encoder, asked, scaled)
-
     return gains_of(row, proba, keys, askable(diagnoser).sheet, counts, scorer(diagnoser), measure)
+
+
+def by_worth(gains: Gains, able: Askable, weights: FloatArray) -> list[int]:
+    """Places of the questions, those worth most first; of findings that one question answers, the most telling."""
+    worth = gains.by_diagnosis @ weights / able.cost[gains.key]
+    keys = able.sheet.lineage.keys[gains.key].astype(str)
+    order = sorted(range(len(worth)), key=lambda i: (-worth[i], keys[i]))
+    first: dict[int, int] = {}
+    for i in order:
+        first.setdefault(int(able.question[gains.key[i]]), i)
+    return list(first.values())
 
 
 def weights_of(diagnoser: Diagnoser) -> FloatArray:
@@ -226,10 +234,10 @@ def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int) -> 
     code, subject = str(lineage.key_code[key]), lineage.key_subject[key]
     one, two = _apart(gains, i, diagnoser.classes_)
     there = gains.chance[i, : int(gains.chance[i].nonzero()[0].max()) + 1] > 0
-    first = gains.proba[i].argmax(axis=1)
+    proba = gains.proba[i, : len(there)]
     after = [
-        (str(diagnoser.classes_[k]), float(gains.proba[i, o, k])) if there[o] else None
-        for o, k in enumerate(first[: len(there)])
+        (str(diagnoser.classes_[p.argmax()]), float(p.max())) if possible else None
+        for p, possible in zip(proba, there, strict=True)
     ]
     suffix = f" ({subject})" if subject else ""
     return Question(

@@ -11,10 +11,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from diagnosis.errors import InputError
-from diagnosis.explanation.answered_rows import Answers, answered_rows
 from diagnosis.records import Records
-from diagnosis.suggestions.askable import WITHOUT_TESTS, askable, fit_for
-from diagnosis.suggestions.questions import SURE, case_gains, enough, scorer, weights_of
+from diagnosis.suggestions.askable import WITHOUT_TESTS, Measured, askable, fit_for
+from diagnosis.suggestions.questions import SURE, by_worth, case_gains, enough, scorer, weights_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +93,8 @@ def simulate_workup(
 
     A case begins with its context and its first complaint: the findings of phase ``chief_complaint`` or that were
     volunteered; where it marks none, its first finding. It goes on until the list is sure, no answer would tell much,
-    or nothing is left to ask; never while a must-not-miss diagnosis other than the first is flagged.
+    or nothing is left to ask; never while a must-not-miss diagnosis other than the first is flagged. Findings that the
+    vocabulary asks for in the same words count as one question and are answered together.
 
     Parameters
     ----------
@@ -160,7 +160,8 @@ def _played(plan: _Plan, case: Records, full: csr_matrix) -> tuple[FloatArray, i
     known[_first_complaint(case, able.code)] = True
     recorded = np.asarray(diagnoser.encoder_.recorded(case).todense()).ravel() > 0
     open_ = fit_for(case, diagnoser, plan.phases, tests=plan.tests, recorded=known)
-    weights, row = weights_of(diagnoser), _only(full, known[lineage.finding])
+    weights, measure = weights_of(diagnoser), Measured(case, diagnoser.encoder_)
+    row = _only(full, known[lineage.finding])
     proba = [score(row)[0]]
     why = "most"
     for _ in range(plan.most):
@@ -168,19 +169,17 @@ def _played(plan: _Plan, case: Records, full: csr_matrix) -> tuple[FloatArray, i
         if not len(open_):
             why = "nothing"
             break
-        gains = case_gains(diagnoser, case, row, proba[-1], open_)
-        best = int(np.argmax(gains.by_diagnosis @ weights / able.cost[gains.key]))
+        gains = case_gains(diagnoser, row, proba[-1], open_, measure)
+        best = by_worth(gains, able, weights)[0]
         if stop := enough(diagnoser, proba[-1], float(gains.gain.max()), plan.sure):
             why = stop
             break
-        key = int(gains.key[best])
-        known[key] = True
-        if recorded[key]:
-            cells = np.isin(full.indices, able.columns[key])
-            row = row + _masked(full, cells)
-        elif plan.unrecorded == "absent":
-            column = able.sheet.outcomes[key, 0]
-            row = answered_rows(row, lineage, Answers.of_states(np.array([key]), np.array([column])))
+        answered = (able.question == able.question[gains.key[best]]) & ~known
+        known |= answered
+        row = _only(full, known[lineage.finding])
+        if plan.unrecorded == "absent":
+            column = able.sheet.outcomes[known & ~recorded & ~lineage.context, 0]
+            row = row + _ones(column[column >= 0], full.shape)
         proba.append(score(row)[0])
     asked = len(proba) - 1
     return np.stack(proba + [proba[-1]] * (plan.most - asked)), asked, why
@@ -201,3 +200,7 @@ def _only(row: csr_matrix, column: npt.NDArray[np.bool_]) -> csr_matrix:
 def _masked(row: csr_matrix, cells: npt.NDArray[np.bool_]) -> csr_matrix:
     parts = row.data[cells].astype(np.float64), row.indices[cells], np.array([0, int(cells.sum())], np.int32)
     return csr_matrix(parts, shape=row.shape)
+
+
+def _ones(columns: npt.NDArray[np.int64], shape: tuple[int, int]) -> csr_matrix:
+    return csr_matrix((np.ones(len(columns)), (np.zeros(len(columns), np.int64), columns)), shape=shape)

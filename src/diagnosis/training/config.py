@@ -127,6 +127,8 @@ def _refuse_newer(raw: Mapping[str, object], path: Path) -> None:
 
 def _expand(raw: dict[str, Any], base: Path, lines: Mapping[KeyPath, int], file: Path) -> None:
     """Expand `${NAME}` and relative paths in the sources; refuse `${NAME}` elsewhere."""
+    if isinstance(raw.get("knowledge"), str):
+        raw["knowledge"] = _absolute(base, raw["knowledge"])
     for key in list(raw):
         if key not in _SOURCES:
             _refuse_variables(raw[key], (key,), lines)
@@ -138,8 +140,12 @@ def _expand(raw: dict[str, Any], base: Path, lines: Mapping[KeyPath, int], file:
             k: _with_environment(v, (key, k), lines, file) if isinstance(v, str) else v for k, v in source.items()
         }
         if isinstance(source.get("path"), str) and source["path"]:
-            source["path"] = os.path.abspath(base / Path(source["path"]).expanduser())  # noqa: PTH100 - keeps symlinks
+            source["path"] = _absolute(base, source["path"])
         raw[key] = source
+
+
+def _absolute(base: Path, path: str) -> str:
+    return os.path.abspath(base / Path(path).expanduser())  # noqa: PTH100 - keeps symlinks
 
 
 def _refuse_variables(value: object, at: KeyPath, lines: Mapping[KeyPath, int]) -> None:

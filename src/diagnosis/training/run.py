@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from diagnosis.errors import ConfigError, WorkError
 from diagnosis.readers import read_records
 from diagnosis.tracking import TrackedRun, git_commit, metrics_of, params_of, track, versions
 from diagnosis.training.cohort import take_part
 from diagnosis.training.config import Config, read_config
 from diagnosis.training.fitting import Fitted, fit_each, fit_once
+from diagnosis.training.knowledge import with_knowledge
 from diagnosis.training.model_options import check_options
 from diagnosis.training.run_folder import check_output, new_run_folder
 from diagnosis.training.sides import one_split, published
 from diagnosis.training.steps import Steps
+from diagnosis.training.yaml_file import dump_yaml
 
 if TYPE_CHECKING:
     from diagnosis.evaluation import Evaluation
@@ -151,7 +151,7 @@ def _config(config: Config | str | Path, overrides: Sequence[str]) -> Config:
 
 def _fit(config: Config, steps: Steps) -> tuple[Fitted, dict[str, int], dict[str, str]]:
     with steps("read", "Read the synthetic sample" if config.records.format == "sample" else "Read the records"):
-        records = read_source(config.records)
+        records = with_knowledge(read_source(config.records), config)
         test_records = None if config.test_records is None else read_source(config.test_records)
     digest = {"records": records.digest()}
     taken = take_part(records, config)
@@ -175,7 +175,7 @@ def _write(result: TrainingResult, config: Config, digest: Mapping[str, str], fo
     provenance = {"config": config.portable(), "digest": dict(digest), "git_commit": commit}
     result.diagnoser.save(folder / "bundle", provenance=provenance)
     plain = config.model_dump(mode="json")
-    (folder / "config.yaml").write_text(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (folder / "config.yaml").write_text(dump_yaml(plain), encoding="utf-8")
     _write_json(folder / "evaluation.json", result.evaluation.to_json() | {"note": result.note})
     _write_json(
         folder / "run.json",

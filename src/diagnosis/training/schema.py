@@ -67,6 +67,10 @@ def _short_source(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
+def _on_or_off(value: object) -> object:
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
+
+
 def _tuple_of_groups(value: object) -> object:
     return () if value is None else (value,) if isinstance(value, str) else _tuple_of_list(value)
 
@@ -175,6 +179,8 @@ class Features(_Section):
     """Values without a range of their own are high or low by the packaged table; false takes a record's own alone."""
     range_scores: bool = False
     """How far a value lies from the middle of its range is a column."""
+    onsets: bool = True
+    """How long ago a finding began is a column."""
     windows: Annotated[tuple[float | Literal["ever"], ...], BeforeValidator(_windows)] = ()
     """Days before the moment, or `ever`, over which findings of this and earlier encounters are summed up."""
 
@@ -235,8 +241,8 @@ class SuggestionPlan(_Section):
     """The policy for diagnoses that must not be missed."""
     abstain: Abstain | None = None
     """When not to answer, for a declared error; null: only where nothing is known of a case."""
-    red_flags: bool = True
-    """Whether the red-flag rules of the package and of the records are applied."""
+    red_flags: Annotated[bool, BeforeValidator(_on_or_off)] = True
+    """Whether the red-flag rules of the package and of the records are applied: `on` or `off`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> SuggestionPlan:
@@ -290,8 +296,9 @@ class Config(_Section):
     """How findings become columns."""
     model: ModelChoice = ModelChoice()
     """The model and its options."""
-    knowledge: None = None
-    """A table of knowledge; null: none."""
+    knowledge: str | None = None
+    """A table `knowledge` (CSV or Parquet) for the ranker: P(finding | diagnosis), so that a diagnosis without a case
+    can be suggested; relative to this file. Null: that of the records, if they have one."""
     target: Literal["posterior", "differential", "both"] = "posterior"
     """What is learned: the `posterior`, which diagnosis it is; beside it, from the reference lists of the cases, the
     `differential`, which ones a doctor would keep on the list (with `differential` that is also the reading suggestions
@@ -318,6 +325,8 @@ class Config(_Section):
         for name in ("records", "test_records"):
             if plain[name] is not None:
                 del plain[name]["path"]
+        # Its content is part of the records' digest.
+        plain["knowledge"] = None if plain["knowledge"] is None else "given"
         return plain
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Numbered", "Range", "Ranges", "reference_range", "reference_ranges", "reference_sources"]
+__all__ = ["Numbered", "Range", "Ranges", "reference_range", "reference_ranges", "reference_sources", "usual_bounds"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -262,6 +262,25 @@ def reference_ranges(
         for line in lines:
             _fill(made, mine[_fits(_table()[line], asked, mine)], line, height)
     return made
+
+
+def usual_bounds(
+    code: str, age_days: float, sex: str | None, specimen: str | None, pregnant: bool, weeks: float | None
+) -> tuple[float, float, str] | None:
+    """Look up one patient at an unknown altitude in microseconds: low and high (NaN: no bound) and their unit."""
+    found = None
+    for line in _by_code().get(code.removeprefix("LOINC:"), ()):
+        row = _table()[line]
+        fits = row.age[0] <= age_days < row.age[1] and row.altitude[0] <= 0.0 < row.altitude[1]
+        fits = fits and row.sex in ("", sex) and (not row.specimens or row.takes(specimen))
+        if row.condition == "not pregnant":
+            fits = fits and not pregnant
+        elif row.condition == "pregnant":
+            fits = fits and pregnant and weeks is not None and row.weeks[0] <= weeks < row.weeks[1]
+        elif row.condition == "pregnant, weeks unknown":
+            fits = fits and pregnant and weeks is None
+        found = row if fits else found
+    return None if found is None else (found.low, found.high, found.unit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,7 @@ def test_a_red_flag_stands_whatever_the_model_thinks(fitted: Diagnoser) -> None:
     assert first.values["code"] == "thunderclap_headache"
     assert first.diagnosis is None  # the model does not know I60.9, the rule speaks all the same
     assert (second.rule, second.diagnosis) == ("call Dr Li", "J45.9")
+    assert "RED FLAG  Thunderclap headache" in str(found)
     assert "Thunderclap headache" in found.to_html()
     assert "NG228" in found.to_html()
     assert "霹雳样头痛" in found.to_html("zh")

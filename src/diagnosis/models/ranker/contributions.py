@@ -9,8 +9,10 @@ score; it is additive, not a Shapley value of the whole.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray
 from diagnosis.models.ranker.first_stage import FirstStage, Rows, filled
@@ -36,12 +38,13 @@ def first_stage_contributions(stage: FirstStage, X: Rows, which: IntArray, refer
     """Take the first stage's scores apart, with the mean case as base; shapes as in `Contributions`."""
     valued = stage.evidence.valued
     phi = np.moveaxis(stage.coef[:, which], 0, -1) * (X.toarray() - reference.mean)[:, None, :]
-    base = stage.intercept + reference.mean @ stage.coef
+    asked, place = np.unique(which, return_inverse=True)
+    base = stage.intercept[asked] + reference.mean @ stage.coef[:, asked]
     if valued.size:
         away = filled(X, valued).toarray() - reference.filled
         phi[..., valued] += np.moveaxis(stage.heights[:, which], 0, -1) * away[:, None, :]
-        base = base + reference.filled @ stage.heights
-    return Contributions(base=base[which], phi=phi)
+        base = base + reference.filled @ stage.heights[:, asked]
+    return Contributions(base=base[place.reshape(which.shape)], phi=phi)
 
 
 def propagated(
@@ -133,7 +136,7 @@ def _away(stage: FirstStage, x: Rows, which: int) -> FloatArray:
     return made
 
 
-def _spread(x: Rows, column: IntArray, values: FloatArray) -> FloatArray:
+def _spread(x: Rows, column: NDArray[np.integer[Any]], values: FloatArray) -> FloatArray:
     made = np.zeros(x.shape[1])
     made[column] = values
     return made

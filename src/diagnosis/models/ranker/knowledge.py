@@ -84,8 +84,13 @@ class Knowledge:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Knowledge:
         """Build what `to_json` told."""
-        fields = (tuple(stored[name]) for name in ("diagnoses", "columns", "p_present", "n"))
-        return cls(*fields, prior=stored["prior"])
+        return cls(
+            tuple(stored["diagnoses"]),
+            tuple(stored["columns"]),
+            tuple(stored["p_present"]),
+            tuple(stored["n"]),
+            prior=stored["prior"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,8 @@ def learn(cases: TrainingSet, plan: Plan) -> tuple[Learned, FloatArray | None]:
     weights = _weights(folds, cases)
     scores = np.empty((cases.y.size if plan.every_case else 0, len(cases.classes)))
     looked_at = _looked_at(folds, cases.y.size, plan)
-    lists, kept = [], []
+    lists: list[Lists] = []
+    kept: list[FloatArray] = []
     for fold, rows in zip(folds, looked_at, strict=True):
         stage = FirstStage.of(fold.evidence, weights, never)
         made, first = _lists(stage, cases.take(rows), plan, keep=plan.every_case or not lists)
@@ -145,7 +146,7 @@ def _never(cases: FloatArray, known: KnownCells | None) -> NDArray[np.bool_]:
 
 
 def _tally(cases: TrainingSet, valued: IntArray) -> Tally:
-    return tally(cases.X, cases.y, cases.weight, len(cases.classes), valued)
+    return tally(clean_rows(cases.X), cases.y, cases.weight, len(cases.classes), valued)
 
 
 def _folds(cases: TrainingSet, valued: IntArray, kind: LogisticKind, plan: Plan) -> Iterator[_Fold]:
@@ -160,7 +161,7 @@ def _weights(folds: list[_Fold], cases: TrainingSet) -> FloatArray:
     """Choose the weights of the first stage's parts on cases of all folds."""
     chosen = _spaced(np.flatnonzero(cases.weight > 0), max(_FEWEST, _CHOSEN_ON // len(cases.classes)))
     rows = [fold.rows[np.isin(fold.rows, chosen)] for fold in folds]
-    parts = [fold.evidence.parts(cases.X[r]) for fold, r in zip(folds, rows, strict=True)]
+    parts = [fold.evidence.parts(clean_rows(cases.X[r])) for fold, r in zip(folds, rows, strict=True)]
     every = np.concatenate(rows)
     return stage_weights([np.concatenate(p) for p in zip(*parts, strict=True)], cases.y[every], cases.weight[every])
 
@@ -178,7 +179,7 @@ def _lists(stage: FirstStage, cases: TrainingSet, plan: Plan, *, keep: bool) -> 
     m = min(plan.candidates, len(cases.classes))
     first = np.empty((cases.y.size if keep else 0, len(cases.classes)))
     made, start = [], 0
-    for X in portions(cases.X, m):
+    for X in portions(clean_rows(cases.X), m):
         scores = stage.scores(X)
         made.append(pairs_of(stage, X, scores, m))
         if keep:
@@ -195,6 +196,8 @@ def _trees(lists: list[Lists], held_out: range, plan: Plan) -> tuple[Trees | Non
         return stack_lists([one.at_most(each) for one in which])
 
     parts = [(join([one for g, one in enumerate(lists) if g != f]), lists[f]) for f in held_out]
+    if not all(train.weight.any() and held.weight.any() for train, held in parts):
+        return None, [None] * len(parts)
     boosters, rounds = grow_together(parts, plan.trees, plan.rounds, plan.patience)
     if not rounds:
         return None, [None] * len(parts)
@@ -226,7 +229,7 @@ def _temperature(scores: list[FloatArray], rows: list[IntArray], cases: Training
 
 def _mean_case(cases: TrainingSet, valued: IntArray) -> Reference:
     share = cases.weight / cases.weight.sum()
-    return Reference(np.asarray(cases.X.T @ share), np.asarray(filled(cases.X, valued).T @ share))
+    return Reference(np.asarray(cases.X.T @ share), np.asarray(filled(clean_rows(cases.X), valued).T @ share))
 
 
 def _spaced(rows: IntArray, most: int) -> IntArray:

@@ -44,9 +44,13 @@ class Tally:
 
     def less(self, part: Tally) -> Tally:
         """Return the tally without the cases of another; rounding leaves nothing below zero."""
-        pairs = ((getattr(self, name), getattr(part, name)) for name in ("cases", "ones", "filled", "total", "squares"))
-        cases, ones, filled, total, squares = (whole - taken for whole, taken in pairs)
-        return Tally(*(np.maximum(a, 0.0) for a in (cases, ones, filled)), total, np.maximum(squares, 0.0))
+        return Tally(
+            np.maximum(self.cases - part.cases, 0.0),
+            np.maximum(self.ones - part.ones, 0.0),
+            np.maximum(self.filled - part.filled, 0.0),
+            self.total - part.total,
+            np.maximum(self.squares - part.squares, 0.0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def tally(
     V = X[:, valued].tocsr()
     filled, squares = V.copy(), V.copy()
     filled.data, squares.data = np.ones_like(V.data), V.data**2
-    cases = np.bincount(y, weight, minlength=n_diagnoses)
+    cases = np.bincount(y, weight, minlength=n_diagnoses).astype(np.float64)
     return Tally(cases, ones, _product(filled, Y), _product(V, Y), _product(squares, Y))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.models.linear import LinearModel
-from diagnosis.models.ranker.first_stage import Logistic
+from diagnosis.models.ranker.first_stage import Logistic, clean_rows
 from diagnosis.models.ranker.knowledge import KnownCells
 from diagnosis.models.validation import TrainingSet
 
@@ -60,7 +60,7 @@ def _by_batches(cases: TrainingSet, seed: int) -> Logistic:
     columns that a batch fills are touched. The early end is the penalty.
     """
     n, p, k = cases.y.size, cases.X.shape[1], len(cases.classes)
-    rng, X = np.random.default_rng(seed), cases.X.astype(np.float32)
+    rng, X = np.random.default_rng(seed), clean_rows(cases.X).astype(np.float32)
     weight = (cases.weight / cases.weight.mean()).astype(np.float32)
     share = np.bincount(cases.y, cases.weight, minlength=k) / cases.weight.sum()
     intercept = np.log(np.maximum(share, 0.5 / n)).astype(np.float32)

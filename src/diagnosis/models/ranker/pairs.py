@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diagnosis.models.calibration import log_sum_exp
 from diagnosis.models.protocol import FloatArray, IntArray
@@ -184,7 +186,7 @@ def _logistic_sums(coef: FloatArray, X: Rows, candidates: IntArray) -> FloatArra
     return _by_case(coef[X.indices[:, None], candidates[row]] * X.data[:, None], X.indptr, np.add)
 
 
-def _by_case(values: FloatArray, indptr: IntArray, how: np.ufunc) -> FloatArray:
+def _by_case(values: FloatArray, indptr: NDArray[np.integer[Any]], how: np.ufunc) -> FloatArray:
     """Reduce the entries of each case; a case without any has 0."""
     made = np.zeros((indptr.size - 1, values.shape[1]))
     some = np.flatnonzero(np.diff(indptr))

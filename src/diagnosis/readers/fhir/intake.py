@@ -187,7 +187,9 @@ class Intake:
             return key, ident, 0
         if "profile" in meta:
             refuse_other_profiles(meta["profile"])
-        updated = self.clock.time(meta.get("lastUpdated"))
+        if "lastUpdated" not in meta:
+            return key, ident, 0
+        updated = self.clock.time(meta["lastUpdated"])
         return key, ident, updated[0] if updated else 0
 
     def _count_contained(self, inner: Any) -> None:

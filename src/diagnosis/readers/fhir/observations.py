@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
 from diagnosis.readers.fhir.answers import answer_of, interpretation_of, missing_of
-from diagnosis.readers.fhir.quantities import number, quantity_of, range_of, ratio_of, unit_of
+from diagnosis.readers.fhir.quantities import check_comparator, number, range_of, ratio_of, unit_of
 from diagnosis.readers.fhir.row_reader import Links, RowReader
 from diagnosis.readers.fhir.terms import Terms, word_of
 
@@ -143,9 +143,12 @@ class Observations(RowReader):
     def _read(self, one: Mapping[str, Any], said: str | None) -> Reading | Fate:
         quantity = one.get("valueQuantity")
         if quantity is not None:
-            measured = quantity_of(quantity)
-            if measured is not None:
-                return ("present", *measured, said)
+            value = quantity.get("value")
+            if value is not None:  # nearly every value; `quantity_of` says the same in one more call
+                comparator = quantity.get("comparator")
+                if comparator is not None:
+                    check_comparator(comparator)
+                return ("present", number(value), comparator, unit_of(quantity), None, said)
         if "valueCodeableConcept" in one:
             return _concept(one["valueCodeableConcept"], said)
         if "valueBoolean" in one:

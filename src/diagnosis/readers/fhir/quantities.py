@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-__all__ = ["Measured", "number", "quantity_of", "range_of", "ratio_of", "unit_of"]
+__all__ = ["Measured", "check_comparator", "number", "quantity_of", "range_of", "ratio_of", "unit_of"]
 
 #: value, comparator, unit, text
 Measured = tuple[float | None, str | None, str | None, str | None]
@@ -49,9 +49,20 @@ def quantity_of(quantity: Mapping[str, Any]) -> Measured | None:
     if value is None:
         return None
     comparator = quantity.get("comparator")
-    if comparator is not None and comparator not in _COMPARATORS:
-        raise ValueError("a comparator that R4 does not have")
+    if comparator is not None:
+        check_comparator(comparator)
     return number(value), comparator, unit_of(quantity), None
+
+
+def check_comparator(comparator: Any) -> None:
+    """Refuse what R4 does not have.
+
+    Raises
+    ------
+    ValueError
+    """
+    if comparator not in _COMPARATORS:
+        raise ValueError("a comparator that R4 does not have")
 
 
 def range_of(span: Mapping[str, Any]) -> Measured | None:

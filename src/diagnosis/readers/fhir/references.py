@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
+
+from diagnosis.readers.fhir.memory import Memory
 
 __all__ = ["NOBODY", "References", "key_of"]
 
@@ -38,14 +39,14 @@ class References:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.unresolvable = 0
-        self._key: Callable[[str], int] = lru_cache(_KEPT)(self._read)
+        self._keys = Memory(self._read, _KEPT)
 
     def __call__(self, reference: Mapping[str, Any] | None) -> int:
         """The number of the resource that is meant; `NOBODY` for none, for another type, for one that has no name."""
         if reference is None:
             return NOBODY
         text = reference.get("reference")
-        return NOBODY if text is None else self._key(text)
+        return NOBODY if text is None else self._keys[text]
 
     def _read(self, text: str) -> int:
         ident = named(text, self.kind)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from diagnosis.readers.fhir.memory import Memory
 
 __all__ = ["DAY", "Clock", "Interval", "day_of"]
 
@@ -42,7 +43,7 @@ class Clock:
         self._zone: tzinfo = ZoneInfo(zone) if zone else UTC
         #: The interval a text means; None for no text, for one that is no time, and for a year or a month alone.
         #: Anything but a text is a TypeError.
-        self.time: Callable[[str | None], Interval | None] = lru_cache(_KEPT)(self._read)
+        self.time: Callable[[str | None], Interval | None] = Memory(self._read, _KEPT).__getitem__
         self.zoneless = 0
         self.partial = 0
         self.unreadable = 0

@@ -43,9 +43,16 @@ class Judge:
         self._records = records
         self._coded = records.coded
         self._n = len(records)
+        self._judged: dict[Rule, Verdicts] = {}
 
     def judge(self, rule: Rule) -> Verdicts:
         """Return what holds in each case: 1 true, -1 false, 0 not known; shape (n_cases,)."""
+        # Rules share their parts: fever alone stands in four of those shipped.
+        if rule not in self._judged:
+            self._judged[rule] = self._judge(rule)
+        return self._judged[rule]
+
+    def _judge(self, rule: Rule) -> Verdicts:
         match rule:
             case Not(one):
                 return np.asarray(-self.judge(one), np.int8)
@@ -64,6 +71,8 @@ class Judge:
                 return self._value(rule)
 
     def _state(self, rule: Is) -> Verdicts:
+        if rule.code not in self._means and rule.code not in self._broader:
+            return np.zeros(self._n, np.int8)
         status, own = self._coded.status, self._rows(rule.code)
         present = self._some(self._rows(rule.code, narrower=True), status == _PRESENT)
         last = {s: self._some(own, self._coded.latest & (status == i)) for i, s in enumerate(_STATES)}
@@ -76,6 +85,8 @@ class Judge:
         return _verdict(true, false & ~true)
 
     def _value(self, rule: Compared) -> Verdicts:
+        if rule.name not in self._means:
+            return np.zeros(self._n, np.int8)
         rows = self._rows(rule.name)
         rows = rows[(self._coded.status[rows] == _PRESENT) & np.isfinite(self._coded.value[rows])]
         low, high, open_ = self._between(rows, rule)

@@ -7,7 +7,9 @@ import pytest
 from tests.small import small_records
 
 from diagnosis.features import FindingEncoder
-from diagnosis.suggestions import Diagnoser
+from diagnosis.models import make_model
+from diagnosis.suggestions import Diagnoser, learned
+from diagnosis.suggestions.learned import label
 
 
 @pytest.mark.parametrize("model", ["linear", "boosted"])
@@ -30,3 +32,16 @@ def test_earlier_encounters_are_explained_and_the_sum_is_exact(model: str) -> No
     assert told > 0
     assert np.isin(differential.row.indices, np.arange(encoder.n_features_out_)).all()  # type: ignore[union-attr]
     assert "earlier" in "".join(d.to_html() for d in diagnoser.suggest(records[:50], top=2)[:12])
+
+
+def test_encounters_without_a_diagnosis_are_part_of_the_past_in_training_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = small_records(90)
+    some = records.y.copy()
+    some[::3] = None
+    labelled = label(records, some, records.groups, 1, "other")
+    monkeypatch.setattr(learned, "fit_with_cross_scores", lambda _, X, y, **rest: (X, y))
+    encoder = FindingEncoder(min_cases=1, windows=["ever"])
+    encoder, X, _ = learned.learn(labelled, encoder, make_model("linear"), weight=None, folds=2, seed=0)
+    keep = np.flatnonzero(some != None)  # noqa: E711 - elementwise
+    assert (encoder.transform(records)[keep] != X).nnz == 0
+    assert (encoder.transform(records[keep]) != X).nnz > 0

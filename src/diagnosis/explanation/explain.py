@@ -75,12 +75,12 @@ def explain_case(
     log_p = log_softmax(scores)
     by_key = factor * sum_by_key(parts.phi[0], encoder.lineage_)
     inherited = encoder.inherited(case)[0]
-    recorded = _recorded(case, encoder, {source for sources in inherited.values() for source in sources})
+    place = _places(encoder.lineage_)
+    recorded = _recorded(case, encoder, place, {source for sources in inherited.values() for source in sources})
     past = _past(X, encoder.lineage_, {r.code for r in recorded})
     context = _known_context(case, encoder.lineage_) | past.alone
-    place = _places(encoder.lineage_)
     credit = {place[key]: sources for key, sources in inherited.items()} | past.recorded
-    contributions = by_key @ _credit(by_key.shape[1], recorded, list(context), credit)
+    contributions = _credited(by_key, recorded, list(context), credit)
     relative = relative_to_list(contributions, log_p[shown])
     keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
     names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
@@ -102,10 +102,7 @@ def explain_case(
 
 def sum_by_key(phi: FloatArray, lineage: Lineage) -> FloatArray:
     """Sum column contributions, shape (m, n_columns), by finding: shape (m, n_keys)."""
-    n = len(lineage)
-    to_key = sparse.csr_matrix((np.ones(n), (np.arange(n), lineage.finding)), shape=(n, len(lineage.keys)))
-    summed: FloatArray = np.asarray(phi @ to_key)
-    return summed
+    return np.array([np.bincount(lineage.finding, weights=one, minlength=len(lineage.keys)) for one in phi])
 
 
 def relative_to_list(contributions: FloatArray, log_p: FloatArray) -> FloatArray:
@@ -126,14 +123,16 @@ def relative_to_list(contributions: FloatArray, log_p: FloatArray) -> FloatArray
 
 def _places(lineage: Lineage) -> dict[str, int]:
     """Place of each finding among the lineage's keys."""
-    return {str(key): i for i, key in enumerate(lineage.keys) if not lineage.context[i]}
+    own = np.flatnonzero(~lineage.context)
+    return dict(zip(lineage.keys[own].tolist(), own.tolist(), strict=True))
 
 
-def _recorded(case: Records, encoder: FindingEncoder, sources: set[str]) -> list[_Recorded]:
+def _recorded(case: Records, encoder: FindingEncoder, place: Mapping[str, int], sources: set[str]) -> list[_Recorded]:
     """The rows of the case that count and that the encoder knows, or that say something of a finding it knows."""
-    coded, place = case.coded, _places(encoder.lineage_)
+    coded, findings = case.coded, case.arrow("findings")
     rows = np.flatnonzero(coded.latest)
-    table = case.arrow("findings").take(pa.array(rows)).to_pylist()
+    there = [name for name in (*_ROW_FIELDS, "time", "known", "status") if name in findings.column_names]
+    table = findings.select(there).take(pa.array(rows)).to_pylist()
     used = encoder.ranges_used(case)
     found = []
     for row, values in zip(rows.tolist(), table, strict=True):
@@ -218,25 +217,27 @@ def _context_value(part: str, case: Records) -> dict[str, Any]:
     return {} if text in (None, "unknown") else {"text": str(text)}
 
 
-def _credit(
-    n_keys: int, recorded: list[_Recorded], context: list[int], inherited: Mapping[int, tuple[str, ...]]
-) -> sparse.csr_matrix:
-    """Which line gets what of each key: a recorded finding, a known part of the context, last everything not recorded.
+def _credited(
+    by_key: FloatArray, recorded: list[_Recorded], context: list[int], inherited: Mapping[int, tuple[str, ...]]
+) -> FloatArray:
+    """Give each key to its line: a recorded finding, a known part of the context, last everything not recorded.
 
-    A key that the case has through the hierarchy is credited to the findings it comes from, in equal parts. Every row
-    sums to 1, so that nothing is lost and nothing counted twice.
+    A key that the case has through the hierarchy is credited to the findings it comes from, in equal parts. Nothing is
+    lost and nothing counted twice. Returns shape (m, n_lines).
     """
     line = {one.code: i for i, one in enumerate(recorded)}
     owner = {one.key: i for i, one in enumerate(recorded) if one.key is not None}
     owner |= {key: len(recorded) + i for i, key in enumerate(context)}
     rest = len(recorded) + len(context)
-    rows, columns, shares = [], [], []
-    for key in range(n_keys):
-        lines = [line[source] for source in inherited[key]] if key in inherited else [owner.get(key, rest)]
-        rows += [key] * len(lines)
-        columns += lines
-        shares += [1 / len(lines)] * len(lines)
-    return sparse.csr_matrix((shares, (rows, columns)), shape=(n_keys, rest + 1))
+    found = np.zeros((len(by_key), rest + 1))
+    alone = np.ones(by_key.shape[1], bool)
+    for key in {*owner, *inherited}:
+        lines = [line[source] for source in inherited[key]] if key in inherited else [owner[key]]
+        alone[key] = False
+        for one in lines:
+            found[:, one] += by_key[:, key] / len(lines)
+    found[:, rest] = by_key[:, alone].sum(axis=1)
+    return found
 
 
 def _lines(

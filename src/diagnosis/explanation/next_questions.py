@@ -14,7 +14,7 @@ from diagnosis.explanation.answer_counts import AnswerCounts
 from diagnosis.explanation.answered_rows import Answers, answered_rows, state_columns
 from diagnosis.features import Lineage
 
-__all__ = ["AnswerSheet", "Gains", "gains_of", "information_gain"]
+__all__ = ["AnswerSheet", "Gains", "Measure", "Scorer", "gains_of", "information_gain"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

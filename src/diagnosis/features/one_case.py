@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from diagnosis.features.columns import Layout
 from diagnosis.features.context import AGE_BANDS, ANSWERS, DAYS_PER_YEAR, PREGNANT, SEX, SEXES
 from diagnosis.features.ranges import bent_distance
-from diagnosis.features.values import LARGEST, in_unit
+from diagnosis.features.values import LARGEST, ValueScale, in_unit
 from diagnosis.records.case import Case, Finding
 from diagnosis.records.schema import TABLES
 from diagnosis.vocabulary.ranges import usual_bounds
@@ -24,6 +24,7 @@ __all__ = ["CasePlan", "Cells", "case_cells", "row_of"]
 Cells = dict[int, float]
 _BANDS, _STARTS = tuple(AGE_BANDS), tuple(AGE_BANDS.values())
 _NO_WORDS = (None, None)
+_STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low", "z", "onset")
 _LOW, _HIGH = ("L", "LL"), ("H", "HH")
 _LARGEST_FLOAT = sys.float_info.max
 
@@ -51,8 +52,11 @@ class _Place:
     high: int
     low: int
     z: int
+    onset: int
     unit: str | None
     loinc: str | None
+    scale: ValueScale | None
+    onset_scale: ValueScale | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +82,10 @@ class CasePlan:
         places = {
             (code, subject): _Place(
                 i,
-                *(column[s][i] for s in ("present", "absent", "uncertain", "measured", "value", "high", "low", "z")),
+                *(column[state][i] for state in _STATES),
                 *(range_words.get(code, _NO_WORDS) if subject is None else _NO_WORDS),
+                layout.findings[i].value,
+                layout.findings[i].onset,
             )
             for (code, subject), i in layout.index.items()
         }
@@ -152,6 +158,8 @@ def _add_finding(cells: Cells, finding: Finding, place: _Place, layout: Layout, 
         return
     if finding.text is not None:
         cells[layout.text.get((place.finding, finding.text), -1)] = 1.0
+    if finding.onset_days is not None and place.onset_scale is not None:
+        cells[place.onset] = _scaled(float(finding.onset_days), None, place.onset_scale)
     value = finding.value
     low, high = finding.ref_low, finding.ref_high
     if value is None:
@@ -160,8 +168,8 @@ def _add_finding(cells: Cells, finding: Finding, place: _Place, layout: Layout, 
         cells[place.measured] = 1.0
         if low is None and high is None and place.loinc is not None:
             low, high = _usual(finding, place.loinc, finding.unit or place.unit, case)
-        if place.value >= 0:
-            cells[place.value] = _scaled(float(value), finding.unit, place.finding, layout)
+        if place.scale is not None:
+            cells[place.value] = _scaled(float(value), finding.unit, place.scale)
         if place.z >= 0 and low is not None and high is not None:
             cells[place.z] = _distance(float(value), float(low), float(high))
     too_high, too_low = _sides(finding.interpretation, value, low, high)
@@ -198,10 +206,8 @@ def _bounds_in(low: float, high: float, of: str, unit: str, loinc: str) -> tuple
     return None if low != low else low, None if high != high else high
 
 
-def _scaled(value: float, unit: str | None, finding: int, layout: Layout) -> float:
-    """The value on its finding's scale, 0 where it cannot be used: no entry is stored for a 0."""
-    scale = layout.findings[finding].value
-    assert scale is not None
+def _scaled(value: float, unit: str | None, scale: ValueScale) -> float:
+    """The value on its scale, 0 where it cannot be used: no entry is stored for a 0."""
     if unit is not None and unit != scale.unit:
         converted = in_unit(np.array([value]), unit, scale.unit, scale.loinc)
         if converted is None:

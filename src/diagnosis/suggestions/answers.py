@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
+from diagnosis.models.calibration import softmax
 from diagnosis.records import OTHER, Records
 from diagnosis.suggestions.differential import Differential, Suggestion
 from diagnosis.suggestions.flags import (
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["answer", "batch_of"]
+__all__ = ["answer", "batch_of", "probabilities_of"]
 
 
 def answer(
     diagnoser: Diagnoser,
     seen: Records,
+    X: csr_matrix,
     batch: Batch,
     unknown: Sequence[tuple[str, ...]],
     later: npt.NDArray[np.int64],
@@ -49,6 +51,8 @@ def answer(
     diagnoser : Diagnoser
     seen : Records
         As of their moment.
+    X : csr_matrix of shape (n_cases, n_columns)
+        The same cases, encoded. A case alone has lost its patient's earlier encounters, so its row is kept with it.
     batch : Batch
     unknown : sequence of tuple of str
         For each case the codes the model does not know.
@@ -58,12 +62,10 @@ def answer(
     listed : ndarray of shape (n_cases, n_listed), optional
         Probabilities of the differential reading, to rank by; sets, flags and abstention stay those of the batch.
     """
-    facts = _facts(diagnoser, seen, unknown)
+    facts = _facts(diagnoser, seen, X, unknown)
     name, moment = diagnoser.name, batch.as_of
     shown = batch.proba if listed is None else listed
     codes = batch.diagnoses if listed is None else diagnoser.codes("differential")
-    # A case alone has lost its patient's earlier encounters, so what was seen of them is kept with it.
-    rows = diagnoser.encoder_.transform(seen) if diagnoser.encoder_.windows else None
     made = []
     for i in range(len(batch)):
         in_set = _members(batch, i)
@@ -88,18 +90,17 @@ def answer(
                 records=seen[[i]],
                 diagnoser=diagnoser,
                 proba=shown[i],
-                row=None if rows is None else rows[i],
+                row=X[[i]],
             )
         )
     return made
 
 
-def _facts(diagnoser: Diagnoser, seen: Records, unknown: Sequence[tuple[str, ...]]) -> list[CaseFacts]:
+def _facts(diagnoser: Diagnoser, seen: Records, X: csr_matrix, unknown: Sequence[tuple[str, ...]]) -> list[CaseFacts]:
     """What the flags of each case are raised on."""
     ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
     trained = diagnoser.training_ids_.seen(seen)
     wrong, index = implausible_values(seen), diagnoser.neighbours_
-    X = diagnoser.encoder_.transform(seen)
     near = np.ones(len(seen)) if index is None else index.similarity(X)
     clear = _understood(diagnoser.encoder_, X)
     red: list[tuple[RedFlag, ...]] = [()] * len(seen)
@@ -123,13 +124,20 @@ def _facts(diagnoser: Diagnoser, seen: Records, unknown: Sequence[tuple[str, ...
     ]
 
 
-def batch_of(diagnoser: Diagnoser, seen: Records, proba: npt.NDArray[np.float64] | None = None) -> Batch:
+def probabilities_of(diagnoser: Diagnoser, X: csr_matrix, reading: str = "posterior") -> npt.NDArray[np.float64]:
+    """Calibrated probabilities of a reading for encoded cases."""
+    model, _, scale = diagnoser.part(reading)
+    return softmax(scale.apply(model.scores(X)))
+
+
+def batch_of(diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None) -> Batch:
     """Probabilities, sets, flags and abstentions of cases that are as of their moment already.
 
-    `proba` are their posterior probabilities, where they are known already.
+    `X` are the same cases, where they are encoded already.
     """
     codes, found = diagnoser.classes_, diagnoser.calibration_
-    proba = diagnoser.probabilities(seen) if proba is None else proba
+    X = diagnoser.encoder_.transform(seen) if X is None else X
+    proba = probabilities_of(diagnoser, X)
     n_train = np.array([diagnoser.card_["n_by_diagnosis"][str(c)] for c in codes], dtype=np.int64)
     return Batch(
         case_ids=seen.case_ids,
@@ -137,8 +145,7 @@ def batch_of(diagnoser: Diagnoser, seen: Records, proba: npt.NDArray[np.float64]
         proba=proba,
         in_set=found.sets.members(proba, groups_of_cases(seen, diagnoser.policy.grouped_by)),
         flagged=proba >= found.flag_at,
-        abstained=~_understood(diagnoser.encoder_, diagnoser.encoder_.transform(seen))
-        | (proba.max(axis=1) < (found.abstain_at or 0.0)),
+        abstained=~_understood(diagnoser.encoder_, X) | (proba.max(axis=1) < (found.abstain_at or 0.0)),
         prior=n_train / n_train.sum(),
         must_not_miss=np.array([c in diagnoser.vocabulary_.must_not_miss for c in codes], dtype=bool),
         coverage=diagnoser.coverage,

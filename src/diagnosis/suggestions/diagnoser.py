@@ -17,12 +17,11 @@ from diagnosis.errors import InputError
 from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
-from diagnosis.models.calibration import softmax
 from diagnosis.models.protocol import Model
 from diagnosis.models.scale import Scale
 from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
 from diagnosis.suggestions.adapting import adapted
-from diagnosis.suggestions.answers import answer, batch_of
+from diagnosis.suggestions.answers import answer, batch_of, probabilities_of
 from diagnosis.suggestions.by_hand import records_by_hand
 from diagnosis.suggestions.differential import Differential
 from diagnosis.suggestions.fitting import fit_records
@@ -248,8 +247,9 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         given = given.with_vocabulary(self.vocabulary_)
         seen = self._as_known(given)
         lengths = np.diff(given.coded.offsets) - np.diff(seen.coded.offsets)
-        listed = None if asked == "posterior" else self.probabilities(seen, asked)
-        return answer(self, seen, self.batch(given), self.encoder_.unknown(seen), lengths, shown, listed)
+        X = self.encoder_.transform(seen)
+        listed = None if asked == "posterior" else probabilities_of(self, X, asked)
+        return answer(self, seen, X, batch_of(self, seen, X), self.encoder_.unknown(seen), lengths, shown, listed)
 
     def adapt(
         self,
@@ -319,8 +319,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def probabilities(self, seen: Records, reading: str = "posterior") -> npt.NDArray[np.float64]:
         """Calibrated probabilities of a reading for cases that are as of their moment already."""
-        model, _, scale = self.part(reading)
-        return softmax(scale.apply(model.scores(self.encoder_.transform(seen))))
+        return probabilities_of(self, self.encoder_.transform(seen), reading)
 
     def raw_scores(self, records: Records) -> npt.NDArray[np.float64]:
         """The model's own scores before calibration, shape (n_cases, n_diagnoses)."""

@@ -29,13 +29,15 @@ _LEAST_PLACE = 20
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The cases to learn from, each with the diagnosis it is learned as."""
+    """The cases to learn from, each with the diagnosis it is learned as; and all that were given, with their places."""
 
     records: Records
     y: npt.NDArray[np.object_]
     groups: npt.NDArray[np.object_]
     pooling: Pooling
     n_unlabelled: int
+    given: Records
+    rows: npt.NDArray[np.intp]
 
 
 def label(
@@ -62,8 +64,8 @@ def label(
     named = np.full(len(y), None, object)
     named[has] = pooling.apply(np.array([str(one) for one in y[has]], dtype=object))
     keep = np.array([one is not None for one in named])
-    n_unlabelled = int((~has).sum())
-    return Labelled(records[keep], named[keep], np.asarray(groups, object)[keep], pooling, n_unlabelled)
+    n_unlabelled, rows = int((~has).sum()), np.flatnonzero(keep)
+    return Labelled(records[keep], named[keep], np.asarray(groups, object)[keep], pooling, n_unlabelled, records, rows)
 
 
 def learn(
@@ -80,7 +82,10 @@ def learn(
     The encoder sees all training cases before they are folded: it reads no label, only which codes are recorded and how
     values are spread.
     """
-    X = encoder.fit_transform(labelled.records)
+    if encoder.windows:  # encounters without a diagnosis are part of a patient's past all the same
+        X = encoder.fit(labelled.records).transform(labelled.given)[labelled.rows]
+    else:
+        X = encoder.fit_transform(labelled.records)
     if isinstance(model, RankerModel) and model.knowledge is None:
         recorded = X.getnnz(axis=0) / X.shape[0]
         told = knowledge_of(labelled.records, encoder, recorded, labelled.pooling.pooled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from diagnosis.errors import InputError
-from diagnosis.explanation.next_questions import Gains, gains_of
-from diagnosis.models.calibration import softmax
+from diagnosis.explanation.next_questions import Gains, Scorer, gains_of
 from diagnosis.records import OTHER
+from diagnosis.suggestions.answers import probabilities_of
 from diagnosis.suggestions.askable import WITHOUT_TESTS, Askable, Measured, askable, fit_for
 
 if TYPE_CHECKING:
@@ -170,14 +171,9 @@ def next_questions(
     return Questions(made, enough(diagnoser, proba, most))
 
 
-def scorer(diagnoser: Diagnoser) -> Any:
+def scorer(diagnoser: Diagnoser) -> Scorer:
     """From encoded cases to their posterior probabilities."""
-    model, _, scale = diagnoser.part("posterior")
-
-    def score(X: csr_matrix) -> FloatArray:
-        return softmax(scale.apply(model.scores(X)))
-
-    return score
+    return partial(probabilities_of, diagnoser)
 
 
 def case_gains(diagnoser: Diagnoser, row: csr_matrix, proba: FloatArray, keys: IntArray, measure: Measured) -> Gains:

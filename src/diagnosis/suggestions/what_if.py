@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from diagnosis.models.calibration import softmax
 from diagnosis.records import Records
-from diagnosis.suggestions.answers import answer, batch_of
+from diagnosis.suggestions.answers import answer, batch_of, probabilities_of
 from diagnosis.suggestions.edits import Change, changed_records
 
 if TYPE_CHECKING:
@@ -102,31 +100,27 @@ def what_if(differential: Differential, changes: tuple[Change, ...]) -> WhatIf:
     diagnoser, asked = differential.diagnoser, differential.reading
     seen = changed_records(differential.records, changes)
     row = changed_row(differential, seen)
-
-    def proba(reading: str) -> npt.NDArray[np.float64]:
-        model, _, scale = diagnoser.part(reading)
-        return softmax(scale.apply(model.scores(row)))
-
     after = answer(
         diagnoser,
         seen,
-        batch_of(diagnoser, seen, proba("posterior")),
+        row,
+        batch_of(diagnoser, seen, row),
         diagnoser.encoder_.unknown(seen),
         np.array([differential.not_used["after_moment"]]),
         len(differential),
-        None if asked == "posterior" else proba(asked),
+        None if asked == "posterior" else probabilities_of(diagnoser, row, asked),
     )[0]
-    return WhatIf(differential, replace(after, row=None if differential.row is None else row), changes)
+    return WhatIf(differential, after, changes)
 
 
 def changed_row(differential: Differential, seen: Records) -> csr_matrix:
     """Encode the changed case; what its patient's earlier encounters say stays as it was."""
     encoder = differential.diagnoser.encoder_
     row = encoder.transform(seen)
-    if differential.row is None:
+    was = differential.row
+    if was is None or not encoder.windows:
         return row
     earlier = encoder.lineage_.history[encoder.lineage_.finding]
-    was = differential.row
     kept, new = earlier[was.indices], ~earlier[row.indices]
     columns = np.concatenate([was.indices[kept], row.indices[new]])
     data = np.concatenate([was.data[kept], row.data[new]])

@@ -65,7 +65,7 @@ class Term:
 
     def filled(self, other: Term) -> Term:
         """This term, with what it does not say taken from another of the same code."""
-        if self is other:
+        if self is other or self == other:
             return self
         names = {**self.names, **{lang: name for lang, name in other.names.items() if lang not in self.names}}
         fields = {**other.fields, **self.fields}

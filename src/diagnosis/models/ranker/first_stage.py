@@ -89,10 +89,11 @@ class FirstStage:
         """Weigh the parts; diagnoses of `never` (no case, nothing known) get the floor of models."""
         found, logistic = evidence.likelihood, evidence.logistic
         coef = weights[0] * found.R
-        coef -= weights[1] * found.U
+        part = weights[1] * found.U
+        coef -= part
         intercept = weights[1] * found.empty + weights[2] * found.prior
         if logistic is not None:
-            coef += weights[3] * logistic.coef
+            coef += np.multiply(logistic.coef, weights[3], out=part)
             intercept = intercept + weights[3] * logistic.intercept
         if never is not None:
             intercept = np.where(never, _NEVER, intercept)

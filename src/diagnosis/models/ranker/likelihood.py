@@ -44,9 +44,10 @@ class Tally:
 
     def less(self, part: Tally) -> Tally:
         """Return the tally without the cases of another; rounding leaves nothing below zero."""
+        ones = self.ones - part.ones
         return Tally(
             np.maximum(self.cases - part.cases, 0.0),
-            np.maximum(self.ones - part.ones, 0.0),
+            np.maximum(ones, 0.0, out=ones),
             np.maximum(self.filled - part.filled, 0.0),
             self.total - part.total,
             np.maximum(self.squares - part.squares, 0.0),
@@ -116,10 +117,12 @@ def likelihood_of(counts: Tally, valued: IntArray, smoothing: float, known: Know
     """
     all_cases = max(float(counts.cases.sum()), _HALF)
     share = (counts.ones.sum(axis=1) + _HALF) / (all_cases + 1.0)
-    theta = (counts.ones + smoothing * share[:, None]) / (counts.cases + smoothing)
+    theta = counts.ones + smoothing * share[:, None]
+    theta /= counts.cases + smoothing
     if known is not None:
         known.blend(theta, counts, share, smoothing)
-    recorded = np.log(theta / share[:, None])
+    recorded = theta / share[:, None]
+    np.log(recorded, out=recorded)
     expected = theta.sum(axis=0) - theta[valued].sum(axis=0)
     np.subtract(1.0, theta, out=theta)
     theta /= (1.0 - share)[:, None]

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from diagnosis.models.linear import LinearModel
 from diagnosis.models.ranker.first_stage import Logistic, clean_rows
@@ -23,7 +24,7 @@ _CHEAP = 5e6
 _LEAST = 4
 _EPOCHS, _RATE, _TINY = 2, 1.0, 1e-12
 # Batches of a run over the cases, as far as each then has so many of them.
-_BATCHES, _FEWEST, _MOST = 100, 128, 1024
+_BATCHES, _FEWEST, _MOST = 50, 128, 1024
 
 
 def choose_logistic(cases: TrainingSet, n_entries: int, known: KnownCells | None) -> LogisticKind:
@@ -68,12 +69,12 @@ def _by_batches(cases: TrainingSet, seed: int) -> Logistic:
     batch = int(np.clip(n // _BATCHES, _FEWEST, _MOST))
     for epoch in range(_EPOCHS):
         order, rate = rng.permutation(n), np.float32(_RATE * (1 - epoch / _EPOCHS))
+        mixed = X[order]
         for start in range(0, n, batch):
-            rows = order[start : start + batch]
-            x = X[rows]
+            rows, x = order[start : start + batch], mixed[start : start + batch]
             off = _residual(x @ coef + intercept, cases.y[rows], weight[rows])
-            used = np.unique(x.indices)
-            step = x[:, used].T @ off
+            used, place = np.unique(x.indices, return_inverse=True)
+            step = sparse.csr_matrix((x.data, place, x.indptr), shape=(rows.size, used.size)).T @ off
             squares[used] += np.einsum("ij,ij->i", step, step)
             step *= (rate / np.sqrt(squares[used] + np.float32(_TINY)))[:, None]
             coef[used] -= step

@@ -10,21 +10,16 @@ from typing import Any
 import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
-from diagnosis.readers.fhir.row_reader import Links, RowReader
+from diagnosis.readers.fhir.row_reader import LINKED, Links, RowReader
 from diagnosis.readers.fhir.terms import Terms, word_of
 from diagnosis.readers.fhir.times import Interval
 
 __all__ = ["ACTION_LAYOUT", "Actions"]
 
-_INT, _TEXT, _CODED = pa.int64(), pa.string(), pa.dictionary(pa.int32(), pa.string())
+_TEXT, _CODED = pa.string(), pa.dictionary(pa.int32(), pa.string())
 ACTION_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        "resource": _INT,
-        "patient": _INT,
-        "encounter": _INT,
-        "first": _INT,
-        "last": _INT,
-        "known": _INT,
+        **LINKED,
         "action_id": _TEXT,
         "kind": _CODED,
         "code": _CODED,

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from diagnosis.readers.fhir.account import Fate
-from diagnosis.readers.fhir.row_reader import Links, RowReader
+from diagnosis.readers.fhir.row_reader import LINKED, Links, RowReader
 from diagnosis.readers.fhir.terms import Terms
 from diagnosis.readers.fhir.times import Interval
 from diagnosis.readers.fhir.versions import OtherVersionError
@@ -40,12 +40,7 @@ CONDITION_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
 #: One row a finding that holds for every encounter after it was recorded.
 HISTORY_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        "resource": _INT,
-        "patient": _INT,
-        "encounter": _INT,
-        "first": _INT,
-        "last": _INT,
-        "known": _INT,
+        **LINKED,
         "code": _CODED,
         "status": _CODED,
         "subject": _CODED,

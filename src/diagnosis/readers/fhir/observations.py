@@ -12,7 +12,7 @@ import pyarrow as pa
 from diagnosis.readers.fhir.account import Fate
 from diagnosis.readers.fhir.answers import answer_of, interpretation_of, missing_of
 from diagnosis.readers.fhir.quantities import check_comparator, number, range_of, ratio_of, unit_of
-from diagnosis.readers.fhir.row_reader import Links, RowReader
+from diagnosis.readers.fhir.row_reader import LINKED, Links, RowReader
 from diagnosis.readers.fhir.terms import Terms, word_of
 
 __all__ = ["FINDING_LAYOUT", "LONGEST_TEXT", "Observations"]
@@ -21,12 +21,7 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 #: Rows of findings before they are given to cases: whose, when, and the columns of the format.
 FINDING_LAYOUT: Mapping[str, pa.DataType] = MappingProxyType(
     {
-        "resource": pa.int64(),
-        "patient": pa.int64(),
-        "encounter": pa.int64(),
-        "first": pa.int64(),  # the observed instant, or the first and the last of the day that was written
-        "last": pa.int64(),
-        "known": pa.int64(),
+        **LINKED,
         "code": _CODED,
         "status": _CODED,
         "value": pa.float64(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -11,7 +12,13 @@ from diagnosis.readers.fhir.references import References
 from diagnosis.readers.fhir.rows import Rows
 from diagnosis.readers.fhir.times import Clock
 
-__all__ = ["Links", "RowReader"]
+__all__ = ["LINKED", "Links", "RowReader"]
+
+#: Columns by which a row is given to a case: the resource, whose it is, the first and last moment that its time may
+#: mean, and when it was known.
+LINKED: Mapping[str, pa.DataType] = MappingProxyType(
+    dict.fromkeys(("resource", "patient", "encounter", "first", "last", "known"), pa.int64())
+)
 
 
 @dataclass(frozen=True, slots=True)

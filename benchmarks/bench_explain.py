@@ -1,0 +1,150 @@
+"""How fast is an explanation of the suggested diagnoses alone, beside an explanation of all of them?
+
+    python benchmarks/bench_explain.py [49 500 evidence] [--size small|full] [--json]
+
+``49`` and ``500``: a LightGBM multiclass model of so many diagnoses explains the five most probable of each case. Ours
+walks the trees of those five, cut from the model's own text; the peers are LightGBM's full `pred_contrib` and
+`shap.TreeExplainer`, one thread, in turn in one process, in CPU seconds, medians of the rounds. Before that ours is
+asserted to be bitwise the full result, and equal to shap's. Memory is what the arrays of the answer take. The cases are
+drawn here: 300 columns of 0 and 1, each diagnosis with 25 typical ones.
+
+``evidence``: one case of the made-up clinic, from its records to the `Evidence` of five suggestions by a hybrid of 42
+diagnoses, and its parts: the suggestion, the explanation, the probability split, what to ask next; p50, CPU ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+import shap
+
+from diagnosis.models import BoostedModel, HybridModel
+from diagnosis.sample import load_sample
+from diagnosis.suggestions import Diagnoser
+
+COLUMNS, TYPICAL, TOP = 300, 25, 5
+#: Of each number of diagnoses: training cases a diagnosis, trees of each, cases explained.
+SIZES = {"small": {49: (40, 40, 40), 500: (8, 10, 30)}, "full": {49: (100, 100, 200), 500: (20, 40, 60)}}
+ROUNDS = {"small": 3, "full": 7}
+Row = dict[str, Any]
+FloatArray = npt.NDArray[np.float64]
+
+
+def main() -> None:
+    """Print a line a question."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", nargs="*", choices=["49", "500", "evidence", []], default=[])
+    parser.add_argument("--size", choices=list(SIZES), default="small")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    rows: list[Row] = []
+    for question in asked.questions or ["49", "500", "evidence"]:
+        rows.append(one_case(asked.size) if question == "evidence" else beside_peers(int(question), asked.size))
+        if not asked.json:
+            print("; ".join(f"{name} {value}" for name, value in rows[-1].items()))
+    if asked.json:
+        print(json.dumps(rows, indent=1))
+
+
+def drawn(n_diagnoses: int, n_cases: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Cases of 0 and 1, and their diagnoses."""
+    rng = np.random.default_rng(0)
+    chance = np.full((n_diagnoses, COLUMNS), 0.03)
+    for k in range(n_diagnoses):
+        chance[k, rng.choice(COLUMNS, TYPICAL, replace=False)] = 0.6
+    y = np.arange(n_cases) % n_diagnoses
+    return (rng.random((n_cases, COLUMNS)) < chance[y]).astype(np.float64), y
+
+
+def beside_peers(n_diagnoses: int, size: str) -> Row:
+    """Milliseconds a case for the five most probable diagnoses."""
+    per_diagnosis, trees, n = SIZES[size][n_diagnoses]
+    X, y = drawn(n_diagnoses, per_diagnosis * n_diagnoses)
+    model = BoostedModel(rounds=trees, leaves=31, early_stopping=0, min_cases_leaf=2).fit(X, y)
+    booster = lightgbm.Booster(model_str=model.trees_.text)
+    cases = X[:n]
+    which = np.argsort(-model.scores(cases), axis=1)[:, :TOP]
+    explainer = shap.TreeExplainer(booster)
+
+    def full() -> FloatArray:
+        found: FloatArray = booster.predict(cases, pred_contrib=True, num_threads=1)
+        return found.reshape(n, n_diagnoses, COLUMNS + 1)
+
+    ways: dict[str, Callable[[], Any]] = {
+        "ours": lambda: model.contributions(cases, which),
+        "pred_contrib": full,
+        "TreeExplainer": lambda: explainer.shap_values(cases),
+    }
+    ours, whole, peer = ways["ours"](), full(), np.asarray(ways["TreeExplainer"]())
+    at = np.arange(n)[:, None]
+    np.testing.assert_array_equal(ours.phi, whole[at, which, :-1])
+    np.testing.assert_array_equal(ours.base, whole[at, which, -1])
+    np.testing.assert_allclose(ours.phi, np.moveaxis(peer, 2, 1)[at, which], atol=1e-6)
+    times = in_turn(ways, ROUNDS[size])
+    return {
+        "diagnoses": n_diagnoses,
+        "trees": n_diagnoses * model.n_rounds_,
+        "cases": n,
+        **{f"{name} ms a case": round(1e3 * statistics.median(taken) / n, 3) for name, taken in times.items()},
+        **{f"times {name}": ratio(times, name) for name in ("pred_contrib", "TreeExplainer")},
+        "answer MB": round((ours.phi.nbytes + ours.base.nbytes) / 1e6, 2),
+        "full answer MB": round(whole.nbytes / 1e6, 2),
+    }
+
+
+def in_turn(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of each way, one after the other in every round."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.process_time()
+            way()
+            times[name].append(time.process_time() - start)
+    return times
+
+
+def ratio(times: dict[str, list[float]], name: str) -> float:
+    """Median over the rounds of a peer's time by ours."""
+    return round(statistics.median(b / a for a, b in zip(times["ours"], times[name], strict=True)), 1)
+
+
+def one_case(size: str) -> Row:
+    """CPU milliseconds from one case's records to its evidence, and of the parts."""
+    records = load_sample()
+    n_train, n_test = (1_200, 40) if size == "small" else (4_500, 200)
+    diagnoser = Diagnoser(model=HybridModel(folds=1), folds=2).fit(records[:n_train])
+    taken: dict[str, list[float]] = {
+        name: [] for name in ("records to evidence", "suggest", "explain", "in probability", "next questions")
+    }
+    for i in range(n_train - 2, n_train + n_test):
+        case, marks = records[[i]], [time.process_time()]
+        suggested = diagnoser.suggest(case, top=TOP)[0]
+        marks.append(time.process_time())
+        evidence = suggested.explain()
+        marks.append(time.process_time())
+        evidence.in_probability()
+        marks.append(time.process_time())
+        suggested.next_questions()
+        marks.append(time.process_time())
+        if i >= n_train:  # the first make what is kept between cases
+            parts = np.diff(marks) * 1e3
+            for name, ms in zip(taken, [parts[0] + parts[1], *parts], strict=True):
+                taken[name].append(float(ms))
+    p50 = {f"{name} ms": round(statistics.median(ms), 2) for name, ms in taken.items()}
+    return {"diagnoses": len(diagnoser.classes_), "model": "hybrid", **p50}
+
+
+if __name__ == "__main__":
+    main()

@@ -184,7 +184,9 @@ def duckdb_join(folder: Path) -> Named:
     con.execute("SET threads=1")
     source = f"read_parquet('{folder / 'findings.parquet'}')"
     cases = f"(SELECT case_id, row_number() OVER () - 1 AS n FROM read_parquet('{folder / 'cases.parquet'}'))"
-    con.execute(f"CREATE TABLE codes AS SELECT code, row_number() OVER () - 1 AS n FROM (SELECT DISTINCT code FROM {source})")
+    con.execute(
+        f"CREATE TABLE codes AS SELECT code, row_number() OVER () - 1 AS n FROM (SELECT DISTINCT code FROM {source})"
+    )
     state = "CASE status WHEN 'present' THEN 0 WHEN 'absent' THEN 1 ELSE 2 END"
     got = con.execute(
         f"SELECT c.n::INTEGER AS row, d.n::INTEGER AS code, ({state})::INTEGER AS status "
@@ -283,7 +285,9 @@ def pivot(folder: Path, size: str, rounds: int) -> dict[str, Any]:
         from sklearn.feature_extraction import DictVectorizer
 
         table = pq.read_table(folder / "findings.parquet", columns=COLUMNS).to_pydict()
-        cases: dict[str, dict[str, float]] = {c: {} for c in pq.read_table(folder / "cases.parquet")["case_id"].to_pylist()}
+        cases: dict[str, dict[str, float]] = {
+            c: {} for c in pq.read_table(folder / "cases.parquet")["case_id"].to_pylist()
+        }
         for case, code, status in zip(*(table[c] for c in COLUMNS), strict=True):
             cases[case][f"{status}:{code}"] = 1.0
         made = DictVectorizer(dtype=np.float32)
@@ -292,8 +296,31 @@ def pivot(folder: Path, size: str, rounds: int) -> dict[str, Any]:
     made = ours(folder)
     assert equal(made, pivot_table())
     assert equal(made, dict_vectorizer())
-    seconds = in_turn({"ours": lambda: ours(folder), "pivot_table": pivot_table, "DictVectorizer": dict_vectorizer}, rounds)
+    seconds = in_turn(
+        {"ours": lambda: ours(folder), "pivot_table": pivot_table, "DictVectorizer": dict_vectorizer}, rounds
+    )
     return {"cases": PIVOT_SIZES[size], **summary(seconds)}
+
+
+def one_case(folder: Path, size: str, rounds: int) -> dict[str, Any]:  # noqa: ARG001 - as the others
+    """One case by hand, 15 findings of which 3 are measured, against building `Records` of it first."""
+    codes = [f"HP:{i:07d}" for i in range(15)]
+    findings = [Finding(c, value=float(i), unit="mmol/L") if i < 3 else Finding(c) for i, c in enumerate(codes)]
+    case = Case(findings, age_years=4, sex="female")
+    others = [Case(findings[i % 5 :], age_years=float(i % 90), sex="male", case_id=str(i)) for i in range(200)]
+    others += [Case([Finding(c, value=float(i), unit="mmol/L") for c in codes[:3]], case_id=f"v{i}") for i in range(50)]
+    encoder = FindingEncoder().fit(Records.from_cases(others))
+    assert (encoder.encode_case(case) != encoder.transform(Records.from_cases([case]))).nnz == 0
+    ways = {
+        "ours": lambda: [encoder.encode_case(case) for _ in range(1000)],
+        "through Records": lambda: [encoder.transform(Records.from_cases([case])) for _ in range(10)],
+    }
+    seconds = in_turn(ways, rounds)
+    micro = {
+        "ours": statistics.median(seconds["ours"]) / 1e-3,
+        "through Records": statistics.median(seconds["through Records"]) / 1e-5,
+    }
+    return {"findings": len(findings), "microseconds": {name: round(found) for name, found in micro.items()}}
 
 
 def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
@@ -372,6 +399,7 @@ QUESTIONS: dict[str, Callable[[Path, str, int], dict[str, Any]]] = {
     "unsorted": unsorted_rows,
     "repeated": repeated_rows,
     "pivot": pivot,
+    "one": one_case,
 }
 
 if __name__ == "__main__":

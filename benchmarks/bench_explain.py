@@ -72,7 +72,7 @@ def beside_peers(n_diagnoses: int, size: str) -> Row:
     """Milliseconds a case for the five most probable diagnoses."""
     per_diagnosis, trees, n = SIZES[size][n_diagnoses]
     X, y = drawn(n_diagnoses, per_diagnosis * n_diagnoses)
-    model = BoostedModel(rounds=trees, leaves=31, early_stopping=0, min_cases_leaf=2).fit(X, y)
+    model = BoostedModel(rounds=trees, leaves=31, early_stopping=0, min_cases_leaf=2, min_hessian=0.0).fit(X, y)
     booster = lightgbm.Booster(model_str=model.trees_.text)
     cases = X[:n]
     which = np.argsort(-model.scores(cases), axis=1)[:, :TOP]

@@ -259,9 +259,9 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         RecordsError
             The case is not as format 1 wants it.
         """
-        layout = self._fitted()
-        cells = case_cells(case, self._plan)
-        return self.transform(Records.from_cases([case])) if cells is None else row_of(cells, layout.n_columns)
+        plan = self._plan if hasattr(self, "_plan") else CasePlan.of(self._fitted(), {})
+        cells = case_cells(case, plan)
+        return self.transform(Records.from_cases([case])) if cells is None else row_of(cells, self.n_features_out_)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002 - likewise
         """Return the column names; `input_features` is there for scikit-learn and not looked at."""

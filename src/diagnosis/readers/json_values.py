@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
-from diagnosis.errors import InputError
+import orjson
 
-_fast: Callable[[bytes], Any] | None
-try:
-    from orjson import loads as _fast
-except ImportError:  # a line takes twice as long
-    _fast = None
+from diagnosis.errors import InputError
 
 __all__ = ["MAX_BYTES", "BadValueError", "Decoder", "End", "Entry", "Values", "lines"]
 
@@ -37,7 +33,7 @@ _JSON = json.JSONDecoder(parse_constant=_no_constant)
 class Decoder:
     """Turns the bytes of one line into a JSON value.
 
-    With orjson installed a line is parsed by it; what it refuses goes to Python's own parser, which takes half a
+    A line of UTF-8 is parsed by orjson; what it refuses goes to Python's own parser, which takes half a
     surrogate pair and says what is wrong with the rest. The values are the same, but for a whole number beyond 64 bits,
     which orjson reads as a float.
 
@@ -64,7 +60,7 @@ class Decoder:
                 f"{encoding!r} is none",
                 'JSON is UTF-8; else use for instance "gb18030"',
             )
-        self._fast = _fast if codecs.lookup(self.encoding).name == "utf-8" else None
+        self._fast = orjson.loads if codecs.lookup(self.encoding).name == "utf-8" else None
 
     def value(self, line: bytes) -> Any:
         """The JSON value of a line.

@@ -38,7 +38,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
 
@@ -378,7 +377,8 @@ def memory_here(way: str, folder: str) -> int:
     import duckdb
     import polars
 
-    assert duckdb and polars
+    assert duckdb
+    assert polars
     before = peak()
     {"ours": ours, **PEERS}[way](Path(folder))
     return round(peak() - before)

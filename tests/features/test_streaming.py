@@ -170,3 +170,14 @@ def test_columns_that_encoding_looks_at_are_read_from_a_folder(tmp_path: Path) -
     assert (
         encoder.transform(Records.from_cases([replace(c, case_id=str(i)) for i, c in enumerate(other)])).shape[0] == 3
     )
+
+
+def test_windows_want_the_encounters_of_a_patient_in_one_part() -> None:
+    records = small_records(60)
+    encoder = FindingEncoder(windows=(7,)).fit(records)
+    with pytest.raises(InputError, match="more than one"):
+        encoder.transform([records[:30], records[30:]])
+    first = np.isin(records.groups, records.groups[:30])
+    order = np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
+    parts = [records[np.flatnonzero(first)], records[np.flatnonzero(~first)]]
+    assert same(encoder.transform(parts), encoder.transform(records)[order])

@@ -1,6 +1,7 @@
 """Records become a sparse matrix here: `FindingEncoder` gives every state of a finding, every measured value and the
 patient's age and sex columns of their own, and its `Lineage` leads from each column back to the finding it came from.
-`Shards` hold a matrix that is larger than memory. Age bands and the keys of findings are defined here as well, for all who group by them.
+`Shards` hold a matrix that is larger than memory. Age bands and the keys of findings are defined here as well, for all
+who group by them.
 """
 
 from diagnosis.features.context import AGE_BANDS, age_band

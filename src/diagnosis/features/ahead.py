@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -13,7 +13,7 @@ T = TypeVar("T")
 _SECONDS = 0.1
 
 
-def ahead(source: Iterator[T], n: int) -> Iterator[T]:
+def ahead(source: Iterator[T], n: int) -> Generator[T, None, None]:
     """Yield what `source` yields, with up to `n` more waiting; an error of the source is raised where it belongs."""
     waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=n)
     stopped = Event()

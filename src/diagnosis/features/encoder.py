@@ -158,7 +158,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         """
         check_options(self.get_params(deep=False))
         check_whole_patients(records, self.windows)
-        return over_parts(records, self._fit_over, n_jobs=n_jobs)
+        return over_parts(records, self._fit_over, n_jobs=n_jobs, whole=bool(self.windows))
 
     def fit_transform(self, records: Source, y: object = None, *, n_jobs: int = 1) -> csr_matrix:  # noqa: ARG002
         """Learn the columns and encode the same cases: as `fit` and `transform`, reading a small source only once.
@@ -168,7 +168,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         check_options(self.get_params(deep=False))
         check_whole_patients(records, self.windows)
         kept = Kept()
-        over_parts(records, lambda parts: self._fit_over(kept.passing(parts)), n_jobs=n_jobs)
+        over_parts(records, lambda parts: self._fit_over(kept.passing(parts)), n_jobs=n_jobs, whole=bool(self.windows))
         return self.transform(records if kept.parts is None else kept.parts, n_jobs=n_jobs)
 
     def _fit_over(self, sources: Iterable[Records]) -> Self:
@@ -224,10 +224,15 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         def encode(part: Records) -> SortedRows:
             return encode_records(part, layout, words)
 
+        whole = bool(self.windows)
         if to is not None:
             folder, names = Path(to), layout.lineage.names.tolist()
-            return over_parts(records, lambda parts: write_shards(folder, parts, names), encode, n_jobs=n_jobs)
-        X = over_parts(records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs)
+            return over_parts(
+                records, lambda parts: write_shards(folder, parts, names), encode, n_jobs=n_jobs, whole=whole
+            )
+        X = over_parts(
+            records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs, whole=whole
+        )
         return framed(X, records, layout.lineage.names) if wants_frame(self) else X
 
     def set_output(self, *, transform: str | None = None) -> Self:

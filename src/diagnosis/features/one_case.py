@@ -44,6 +44,10 @@ class _Place:
     """Where one finding's columns stand, -1 for none, and under what its range is looked up."""
 
     finding: int
+    unit: str | None
+    loinc: str | None
+    scale: ValueScale | None
+    onset_scale: ValueScale | None
     present: int
     absent: int
     uncertain: int
@@ -53,10 +57,6 @@ class _Place:
     low: int
     z: int
     onset: int
-    unit: str | None
-    loinc: str | None
-    scale: ValueScale | None
-    onset_scale: ValueScale | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,16 +79,12 @@ class CasePlan:
     def of(cls, layout: Layout, range_words: Mapping[str, tuple[str | None, str | None]]) -> CasePlan:
         """Look up every finding's columns once."""
         column = {state: numbers.tolist() for state, numbers in layout.column.items()}
-        places = {
-            (code, subject): _Place(
-                i,
-                *(column[state][i] for state in _STATES),
-                *(range_words.get(code, _NO_WORDS) if subject is None else _NO_WORDS),
-                layout.findings[i].value,
-                layout.findings[i].onset,
-            )
-            for (code, subject), i in layout.index.items()
-        }
+        places = {}
+        for (code, subject), i in layout.index.items():
+            unit, loinc = range_words.get(code, _NO_WORDS) if subject is None else _NO_WORDS
+            finding = layout.findings[i]
+            own = {state: column[state][i] for state in _STATES}
+            places[code, subject] = _Place(i, unit, loinc, finding.value, finding.onset, **own)
         return cls(layout, places, {name: i for i, (name, _) in enumerate(layout.context.columns())})
 
 

@@ -102,7 +102,7 @@ class Shards:
 
     def _stacked(self, parts: Sequence[csr_matrix]) -> csr_matrix:
         if not parts:
-            return csr_matrix((0, self.shape[1]), dtype=np.float32)
+            return csr_matrix(np.zeros((0, self.shape[1]), np.float32))
         return parts[0] if len(parts) == 1 else vstack(parts, format="csr")
 
 

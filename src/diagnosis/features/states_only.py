@@ -21,7 +21,7 @@ _SLOTS = 4
 def has_states_only(coded: CodedFindings) -> bool:
     """Whether no row has more than a state (and a time, and a subject)."""
     more = (coded.value, coded.text, coded.interpretation, coded.ref_low, coded.ref_high, coded.onset)
-    return all(map(is_blank, more)) and len(coded) >= len(coded.codes)
+    return all(is_blank(column) for column in more) and len(coded) >= len(coded.codes)
 
 
 def count_states(coded: CodedFindings) -> tuple[list[Finding], NDArray[np.int64]]:

@@ -12,8 +12,8 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from diagnosis.errors import InputError
-from diagnosis.features.assemble import Entries, SortedRows, max_cases, sorted_rows
 from diagnosis.features.ahead import ahead
+from diagnosis.features.assemble import Entries, SortedRows, max_cases, sorted_rows
 from diagnosis.features.columns import Layout
 from diagnosis.features.context import context_entries, read_context
 from diagnosis.features.reference import with_ranges
@@ -27,7 +27,7 @@ from diagnosis.records.records import Records
 if TYPE_CHECKING:
     pass
 
-__all__ = ["ENCODED", "Kept", "Source", "checked", "encode_records", "over_parts"]
+__all__ = ["ENCODED", "Kept", "Source", "checked", "encode_records", "over_parts", "whole_patients"]
 
 Source = Records | RecordsFolder | str | Path | Iterable[Records]
 #: Columns of `findings` that encoding looks at, beside those that are required.
@@ -51,6 +51,7 @@ def over_parts(
     prepare: Callable[[Records], P] | None = None,
     *,
     n_jobs: int = 1,
+    whole: bool = False,
 ) -> T:
     """Give `work` every part of a source, each made ready by `prepare`, in order; return what it returns.
 
@@ -62,6 +63,8 @@ def over_parts(
     prepare : callable, optional
         Called in `n_jobs` threads; without it the parts are the records, with their findings coded.
     n_jobs : int
+    whole : bool
+        Whether the encounters of a patient must stand in one of the records of an iterable.
 
     Raises
     ------
@@ -77,7 +80,8 @@ def over_parts(
         return work(_prepared(iter([source]), ready, 1))
     if not isinstance(source, Iterable) or isinstance(source, Mapping) or hasattr(source, "columns"):
         raise _no_records(source)
-    return work(_prepared(_some(map(checked, source)), ready, n_jobs))
+    parts = _some(map(checked, source))
+    return work(_prepared(whole_patients(parts) if whole else parts, ready, n_jobs))
 
 
 class Kept:
@@ -132,6 +136,27 @@ def encode_records(records: Records, layout: Layout, range_words: Mapping[str, A
     empty: SortedRows = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
     counts, indices, data = (np.concatenate(arrays) for arrays in zip(empty, *parts, strict=True))
     return counts, indices, data
+
+
+def whole_patients(parts: Iterable[Records]) -> Iterator[Records]:
+    """Pass parts on, and make sure that no patient stands in two of them.
+
+    Raises
+    ------
+    InputError
+        A patient has encounters in more than one part.
+    """
+    seen: set[str] = set()
+    for part in parts:
+        patients = set(part.groups.tolist())
+        if not seen.isdisjoint(patients):
+            raise InputError(
+                "Windows look back at the earlier encounters of a patient, so that these must stand in one part.",
+                "Found a patient whose encounters stand in more than one.",
+                "Give Records whole, or parts that hold whole patients.",
+            )
+        seen |= patients
+        yield part
 
 
 def _coded(records: Records) -> Records:

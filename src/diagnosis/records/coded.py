@@ -221,12 +221,10 @@ def _latest(
     """
     n_subjects = 0 if is_blank(subject) else n_subjects
     most = (int(case[-1]) + 1 if len(case) else 1) * max(n_codes, 1) * (n_subjects + 1)
-    keys = case.astype(np.uint32 if most < 1 << 32 else np.int64)
-    keys *= max(n_codes, 1)
-    keys += code.astype(keys.dtype)
+    keys: npt.NDArray[Any] = case.astype(np.uint32 if most < 1 << 32 else np.int64)
+    keys = keys * keys.dtype.type(max(n_codes, 1)) + code.astype(keys.dtype)
     if n_subjects:
-        keys *= n_subjects + 1
-        keys += (subject + 1).astype(keys.dtype)
+        keys = keys * keys.dtype.type(n_subjects + 1) + (subject + 1).astype(keys.dtype)
     rows = repeated(keys)
     if not len(rows):
         return blank(np.True_, len(keys))

@@ -180,10 +180,16 @@ class Judge:
         return found
 
     @cached_property
+    def _used(self) -> list[tuple[int, str]]:
+        """The codes that some row has: a case out of many carries the words of all."""
+        places = np.unique(self._coded.code).tolist()
+        return [(i, str(self._coded.codes[i])) for i in places]
+
+    @cached_property
     def _means(self) -> dict[str, list[int]]:
         """For every name a rule can use, the codes of the records that it means."""
         made: dict[str, list[int]] = {}
-        for i, code in enumerate(self._coded.codes.tolist()):
+        for i, code in self._used:
             for name in self._names(code):
                 made.setdefault(name, []).append(i)
         return made
@@ -192,7 +198,7 @@ class Judge:
     def _broader(self) -> dict[str, list[int]]:
         """For every name of a broader finding, the codes of the records below it."""
         words, made = self._records.vocabulary, dict[str, list[int]]()
-        for i, code in enumerate(self._coded.codes.tolist()):
+        for i, code in self._used:
             for above in words.ancestors(code):
                 for name in self._names(above):
                     made.setdefault(name, []).append(i)

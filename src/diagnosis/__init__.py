@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     )
     from diagnosis.evaluation import Evaluation, evaluate
     from diagnosis.explanation import Contrast, Evidence
-    from diagnosis.features import FindingEncoder
+    from diagnosis.features import FindingEncoder, Shards, open_shards
     from diagnosis.models import BoostedModel, HybridModel, LinearModel
     from diagnosis.readers import (
         MedsCodes,
+        RecordsFolder,
+        open_records,
         read_ddxplus,
         read_fhir,
         read_meds,
@@ -63,11 +65,12 @@ _HOMES = {
     ),
     **dict.fromkeys(("Evaluation", "evaluate"), "evaluation"),
     **dict.fromkeys(("Contrast", "Evidence"), "explanation"),
-    "FindingEncoder": "features",
+    **dict.fromkeys(("FindingEncoder", "Shards", "open_shards"), "features"),
     **dict.fromkeys(("BoostedModel", "HybridModel", "LinearModel"), "models"),
     **dict.fromkeys(
         (
-            *("MedsCodes", "read_ddxplus", "read_fhir", "read_meds", "read_phenopackets", "read_records"),
+            *("MedsCodes", "RecordsFolder", "open_records"),
+            *("read_ddxplus", "read_fhir", "read_meds", "read_phenopackets", "read_records"),
             *("sample_ddxplus", "write_meds", "write_phenopackets", "write_records"),
         ),
         "readers",
@@ -102,6 +105,8 @@ __all__ = [
     "MedsCodes",
     "Records",
     "RecordsError",
+    "RecordsFolder",
+    "Shards",
     "Suggestion",
     "TrainingResult",
     "UnknownCodeError",
@@ -112,6 +117,8 @@ __all__ = [
     "load_diagnoser",
     "load_sample",
     "make_cohort",
+    "open_records",
+    "open_shards",
     "read_ddxplus",
     "read_fhir",
     "read_meds",

@@ -52,8 +52,14 @@ def test_the_keys_are_those_that_are_documented():
     assert plain["labels"] == {"rule": "principal", "status": ["confirmed"], "min_cases": 5, "rest": "other"}
     assert plain["split"] == {"by": "patient", "test": 0.2}
     assert plain["features"] == {
-        **{"min_cases": 2, "hierarchy": False, "ages": True, "ordering": True},
-        **{"reference_ranges": True, "range_scores": False, "onsets": True, "windows": []},
+        "min_cases": 2,
+        "hierarchy": False,
+        "ages": True,
+        "ordering": True,
+        "reference_ranges": True,
+        "range_scores": False,
+        "onsets": True,
+        "windows": [],
     }
     assert plain["model"] == {"kind": "hybrid"}
     assert plain["calibration"] == {"method": "adaptive"}

@@ -2,10 +2,10 @@
 
     DIAGNOSIS_DATA=... python benchmarks/bench_ddxplus.py [--size small|full] [--model hybrid] [--json]
 
-One diagnoser is trained on drawn patients of all 49 diseases (`small`: 5,000, `full`: 200,000) together with a random half
-of the patients at hand, and tested on the other half. Its posterior is judged by top-1; its two readings are judged
-against the reference lists by the authors' metrics (threshold 0.01). Masking takes away each row of evidence of the test
-half with a chance of one half, at random, before anything is looked at; the training cases stay whole.
+One diagnoser is trained on drawn patients of all 49 diseases (`small`: 5,000, `full`: 200,000) together with a random
+half of the patients at hand, and tested on the other half. Its posterior is judged by top-1; its two readings are
+judged against the reference lists by the authors' metrics (threshold 0.01). Masking takes away each row of evidence of
+the test half with a chance of one half, at random, before anything is looked at; the training cases stay whole.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def test_every_default_round_trips(write):
 
 def test_the_keys_are_those_that_are_documented():
     documented = """
-        version name seed n_jobs engine records test_records cohort as_of labels split features model knowledge target
-        calibration suggestion evaluation tracking output
+        version name seed n_jobs engine records test_records cohort as_of labels split features model knowledge
+        vocabulary target calibration suggestion evaluation tracking output
     """
     assert list(Config.model_fields) == documented.split()
     plain = Config().model_dump(mode="json")

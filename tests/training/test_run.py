@@ -85,6 +85,16 @@ seed: 11
     assert (made.model.C, made.model.seed) == (0.25, 11)
 
 
+def test_words_from_a_file_spread_findings_over_the_hierarchy(write_config: WriteConfig, clinic: Records):
+    code = str(clinic.coded.codes[clinic.coded.code[0]])
+    Path("words.csv").write_text(f"code,name,parents\n{code},,broad\nbroad,Something broad,\n", encoding="utf-8")
+    config = write_config("features: {hierarchy: true}\n")
+    made = train(config, [f"vocabulary={Path('words.csv').absolute()}"]).diagnoser
+    assert "present:broad" in made.encoder_.get_feature_names_out()
+    assert made.vocabulary_.name("broad") == "Something broad"
+    assert load_diagnoser("runs/clinic").vocabulary_.name("broad") == "Something broad"
+
+
 def test_options_of_the_parts_of_a_hybrid():
     from diagnosis.training.building import build_diagnoser
 

@@ -127,8 +127,9 @@ def _refuse_newer(raw: Mapping[str, object], path: Path) -> None:
 
 def _expand(raw: dict[str, Any], base: Path, lines: Mapping[KeyPath, int], file: Path) -> None:
     """Expand `${NAME}` and relative paths in the sources; refuse `${NAME}` elsewhere."""
-    if isinstance(raw.get("knowledge"), str):
-        raw["knowledge"] = _absolute(base, raw["knowledge"])
+    for key in ("knowledge", "vocabulary"):
+        if isinstance(raw.get(key), str):
+            raw[key] = _absolute(base, raw[key])
     for key in list(raw):
         if key not in _SOURCES:
             _refuse_variables(raw[key], (key,), lines)

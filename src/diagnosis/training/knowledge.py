@@ -1,4 +1,4 @@
-"""The knowledge table a config names, put beside its records."""
+"""What a config names beside its records: a table of knowledge, and more words for the codes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from diagnosis.errors import ConfigError, InputError
 from diagnosis.readers.tables import read_table
 from diagnosis.records import Records
+from diagnosis.vocabulary import read_vocabulary
 
 if TYPE_CHECKING:
     from diagnosis.training.schema import Config
 
-__all__ = ["with_knowledge"]
+__all__ = ["with_knowledge", "with_words"]
 
 
 def with_knowledge(records: Records, config: Config) -> Records:
@@ -39,3 +40,16 @@ def with_knowledge(records: Records, config: Config) -> Records:
     table = read_table(path, "knowledge", None).table
     own = {name: records.arrow(name) for name in records.names}
     return Records.from_tables({**own, "knowledge": table}, records.info)
+
+
+def with_words(records: Records, config: Config) -> Records:
+    """Return the records with the words of the file that ``vocabulary`` names beside their own.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no vocabulary.
+    """
+    if config.vocabulary is None:
+        return records
+    return records.with_vocabulary(read_vocabulary(config.vocabulary))

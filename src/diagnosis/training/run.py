@@ -15,7 +15,7 @@ from diagnosis.tracking import TrackedRun, git_commit, metrics_of, params_of, tr
 from diagnosis.training.cohort import take_part
 from diagnosis.training.config import Config, read_config
 from diagnosis.training.fitting import Fitted, fit_each, fit_once
-from diagnosis.training.knowledge import with_knowledge
+from diagnosis.training.knowledge import with_knowledge, with_words
 from diagnosis.training.model_options import check_options
 from diagnosis.training.run_folder import check_output, new_run_folder
 from diagnosis.training.sides import one_split, published
@@ -151,8 +151,8 @@ def _config(config: Config | str | Path, overrides: Sequence[str]) -> Config:
 
 def _fit(config: Config, steps: Steps) -> tuple[Fitted, dict[str, int], dict[str, str]]:
     with steps("read", "Read the synthetic sample" if config.records.format == "sample" else "Read the records"):
-        records = with_knowledge(read_source(config.records), config)
-        test_records = None if config.test_records is None else read_source(config.test_records)
+        records = with_words(with_knowledge(read_source(config.records), config), config)
+        test_records = None if config.test_records is None else with_words(read_source(config.test_records), config)
     digest = {"records": records.digest()}
     taken = take_part(records, config)
     flow = dict(taken.flow)

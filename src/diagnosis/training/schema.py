@@ -299,6 +299,9 @@ class Config(_Section):
     knowledge: str | None = None
     """A table `knowledge` (CSV or Parquet) for the ranker: P(finding | diagnosis), so that a diagnosis without a case
     can be suggested; relative to this file. Null: that of the records, if they have one."""
+    vocabulary: str | None = None
+    """More words for the codes of findings: names, synonyms and `parents` from a CSV, OBO or OBO Graphs file, relative
+    to this file. Null: those of the records alone. What the records say themselves comes first."""
     target: Literal["posterior", "differential", "both"] = "posterior"
     """What is learned: the `posterior`, which diagnosis it is; beside it, from the reference lists of the cases, the
     `differential`, which ones a doctor would keep on the list (with `differential` that is also the reading suggestions
@@ -327,6 +330,8 @@ class Config(_Section):
                 del plain[name]["path"]
         # Its content is part of the records' digest.
         plain["knowledge"] = None if plain["knowledge"] is None else "given"
+        # What of it counts is saved with the model.
+        plain["vocabulary"] = None if plain["vocabulary"] is None else "given"
         return plain
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check_tuned", "tuned_path", "write_tuned"]
 
 _MARK = "# Written by `diagnosis tune`"
-_SOURCES = ("records", "test_records")
+_SOURCES = ("records", "test_records", "knowledge", "vocabulary")
 
 
 def tuned_path(study: Path) -> Path:

@@ -13,7 +13,7 @@ from diagnosis.models.registry import AUTO, choose_kind
 from diagnosis.training.cohort import take_part
 from diagnosis.training.config import read_config
 from diagnosis.training.cross_validation import Folds
-from diagnosis.training.knowledge import with_knowledge
+from diagnosis.training.knowledge import with_knowledge, with_words
 from diagnosis.training.run import read_source
 from diagnosis.training.search_space import Knob, kept, knobs_of, with_values
 from diagnosis.training.sides import one_split
@@ -140,7 +140,7 @@ def _check(config: Config, trials: int, timeout: float | None, file: Path, *, ma
 
 
 def _training_side(config: Config) -> Records:
-    taken = take_part(with_knowledge(read_source(config.records), config), config).records
+    taken = take_part(with_words(with_knowledge(read_source(config.records), config), config), config).records
     return taken if config.test_records is not None else one_split(taken, config.split, config.seed).train
 
 

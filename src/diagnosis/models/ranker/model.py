@@ -85,7 +85,7 @@ class RankerModel(ScoreClassifier):
     def __init__(
         self,
         *,
-        candidates: int = 20,
+        candidates: int = 15,
         smoothing: float = 2.0,
         logistic: Literal["auto", "exact", "batches", "none"] = "auto",
         C: float = 1.0,

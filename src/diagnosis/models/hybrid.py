@@ -53,7 +53,7 @@ class HybridModel(ScoreClassifier):
         (25,000 cases of 20 findings and 40 diagnoses).
     residual : bool or "auto"
         Let the trees start from the out-of-fold linear scores and learn what is left: few trees, many times faster,
-        a little less exact. Where they add nothing there are none. "auto": where the product is 2 billion or more.
+        a little less exact. Where they add nothing there are none. "auto": where the product is 500 million or more.
     seed : int
         Divides the patients.
     n_jobs : int

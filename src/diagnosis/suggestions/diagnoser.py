@@ -24,9 +24,10 @@ from diagnosis.suggestions.adapting import adapted
 from diagnosis.suggestions.answers import answer, batch_of, probabilities_of
 from diagnosis.suggestions.by_hand import records_by_hand
 from diagnosis.suggestions.differential import Differential
-from diagnosis.suggestions.fitting import fit_records
+from diagnosis.suggestions.fitting import checked_records, fit_records
 from diagnosis.suggestions.policy import Policy
 from diagnosis.suggestions.reference_reading import READINGS, Reading, ReferenceReading, Target, asked_reading
+from diagnosis.suggestions.updating import updated
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.calibrated import Calibrated
@@ -170,16 +171,16 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         InputError
             Not records, no labels, or fewer than two diagnoses.
         """
-        fit_records(self, self._as_known(_checked(records)), y, groups).give_to(self)
+        fit_records(self, self._as_known(checked_records(records)), y, groups).give_to(self)
         return self
 
     def predict_proba(self, records: Records) -> npt.NDArray[np.float64]:
         """Calibrated probabilities, shape (n_cases, n_diagnoses); rows sum to 1; columns as `classes_`."""
-        return self.probabilities(self._as_known(_checked(records)))
+        return self.probabilities(self._as_known(checked_records(records)))
 
     def predict_differential(self, records: Records) -> npt.NDArray[np.float64]:
         """Probability of each diagnosis on a doctor's list, rows sum to 1; columns as ``codes("differential")``."""
-        return self.probabilities(self._as_known(_checked(records)), "differential")
+        return self.probabilities(self._as_known(checked_records(records)), "differential")
 
     def codes(self, reading: str = "posterior") -> npt.NDArray[np.object_]:
         """The diagnoses of a reading, in the order of its probabilities; those of the posterior are `classes_`."""
@@ -210,7 +211,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def batch(self, records: Records) -> Batch:
         """Probabilities, sets, flags and abstentions of many cases at once, as arrays."""
-        return batch_of(self, self._as_known(_checked(records)))
+        return batch_of(self, self._as_known(checked_records(records)))
 
     @overload
     def suggest(self, records: Case, top: int | None = None, reading: Reading | None = None) -> Differential: ...
@@ -279,6 +280,14 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         self._check_fitted()
         return adapted(self, prior=prior, records=records, site=site, strength=strength)
 
+    def update(self, records: Records, y: npt.ArrayLike | None = None) -> Diagnoser:
+        """Return a diagnoser that has also learned new confirmed cases; this one stays as it is.
+
+        Columns, diagnoses, calibration, sets and flags stay; the card counts what was added, and the cases left out for
+        want of a diagnosis the model knows. Refused for the ranker, and for cases the model was trained on.
+        """
+        return updated(self, self._as_known(checked_records(records)), y)
+
     def save(self, folder: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write everything learned as a folder of plain files; `load_diagnoser` reads it.
 
@@ -324,7 +333,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     def raw_scores(self, records: Records) -> npt.NDArray[np.float64]:
         """The model's own scores before calibration, shape (n_cases, n_diagnoses)."""
         self._check_fitted()
-        return self.model_.scores(self.encoder_.transform(self._as_known(_checked(records))))
+        return self.model_.scores(self.encoder_.transform(self._as_known(checked_records(records))))
 
     def part(self, reading: str) -> tuple[Model, npt.NDArray[np.object_], Scale]:
         """Model, diagnoses and calibration of a reading."""
@@ -339,11 +348,3 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
-
-
-def _checked(records: object) -> Records:
-    if not isinstance(records, Records):
-        raise InputError(
-            "records to work on", f"found {type(records).__name__}", "read them with read_records, or build Records"
-        )
-    return records

@@ -28,7 +28,7 @@ from diagnosis.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
 
-__all__ = ["Learned", "fit_records"]
+__all__ = ["Learned", "checked_records", "fit_records"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,3 +119,12 @@ def fit_records(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None, gr
         neighbours=Neighbours.of(labelled.records, encoder, d.seed),
         answers=count_answers(labelled.records, encoder, labelled.y, classes),
     )
+
+
+def checked_records(records: object) -> Records:
+    """Refuse what is no `Records`."""
+    if not isinstance(records, Records):
+        raise InputError(
+            "records to work on", f"found {type(records).__name__}", "read them with read_records, or build Records"
+        )
+    return records

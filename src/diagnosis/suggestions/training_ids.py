@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,15 @@ class TrainingIds:
             known = np.array([self._digest(kind, one) in self.digests for one in distinct.tolist()], dtype=bool)
             found |= known[which]
         return found
+
+    def trained_on(self, case_ids: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
+        """Return which of these are the ids of training cases; shape as given."""
+        return np.array([self._digest("case", one) in self.digests for one in case_ids.tolist()], dtype=bool)
+
+    def joined(self, records: Records) -> TrainingIds:
+        """Return these with the cases and patients of further records, under the same salt."""
+        pairs = (("case", set(records.case_ids)), ("patient", set(records.groups)))
+        return replace(self, digests=self.digests | {self._digest(kind, one) for kind, ids in pairs for one in ids})
 
     def to_json(self) -> dict[str, Any]:
         """The digests as plain values."""

@@ -108,7 +108,7 @@ def test_a_value_no_patient_has_is_flagged(fitted: Diagnoser) -> None:
     flag = next(f for f in found.flags if f.kind == "implausible_value")
     assert flag.values == {"n": 1, "codes": ["LOINC:8310-5"]}
     assert "body temperature: no living patient has such a value" in found.to_html()
-    assert "no living patient has this value: LOINC:8310-5" in str(found)
+    assert "no living patient has this value: body temperature (LOINC:8310-5)" in str(found)
     assert "体温" in found.to_html("zh")
     fine = fitted.suggest(Case([Finding("LOINC:8310-5", value=39.4, unit="Cel")]))
     assert "implausible_value" not in {f.kind for f in fine.flags}

@@ -32,6 +32,7 @@ def test_it_comes_nearer_to_what_it_was_shown_and_the_old_one_stays(kind, halves
     rows = np.arange(len(new))
     assert np.log(after.predict_proba(new)[rows, true]).mean() > np.log(kept[rows, true]).mean()
     assert after.card_["n_cases"] == len(old) + len(new)
+    assert after.card_["n_patients"] == len({*old.groups, *new.groups})
     assert after.card_["updates"][0]["n_cases"] == len(new)
     assert after.training_ids_.seen(new).all()
     assert not before.training_ids_.seen(new).any()

@@ -100,7 +100,8 @@ def evaluate(
         )
     some = records if len(kept) == len(records) else records[kept]
     named = np.where(_is_label(given), given, truth)[kept]
-    found = find_suspicions(some, named, seed=seed) if suspicions else ()
+    as_known = getattr(diagnoser, "as_known", None)  # what the model does not read is no suspicion
+    found = find_suspicions(some if as_known is None else as_known(some), named, seed=seed) if suspicions else ()
     seen = getattr(diagnoser, "training_ids_", None)
     found = (*trained_on(seen, some), *found)
     batch = diagnoser.batch(some)

@@ -24,6 +24,8 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _CLOSE = 1e-13
 _FIRST_PANELS = 8
 _MOST_HALVINGS = 60
+# Lines named in print.
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,17 @@ class ProbabilitySplit:
         row = self.lines[self.diagnoses.index(diagnosis)]
         order = np.argsort(-np.abs(row), kind="stable")
         return {(self.findings[i].code, self.findings[i].state): float(row[i]) for i in order}
+
+    def __str__(self) -> str:
+        """Each diagnosis with what adds most to its probability and takes most from it, in percentage points."""
+        rows = []
+        for i, name in enumerate((*self.diagnoses, "others")):
+            order = np.argsort(-np.abs(self.lines[i]), kind="stable")[:_SHOWN]
+            parts = [f"{self.findings[k].code or self.findings[k].state} {100 * self.lines[i, k]:+.1f}" for k in order]
+            rest = 100 * float(np.delete(self.lines[i], order).sum())
+            head = f"{name}  {100 * self.probability[i]:.1f} = {100 * self.base[i]:.1f} at the start"
+            rows.append(f"{head}, {', '.join(parts)}, all else {rest:+.1f}")
+        return "\n".join(rows)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a diagnosis (the others last, named ``others``), columns: probability, base, then the lines."""

@@ -274,6 +274,12 @@ class Records:
         tables["findings"] = tables["findings"].take(pa.array(rows))
         return self._with(tables, case)
 
+    def without(self, rows: npt.NDArray[np.bool_]) -> Records:
+        """The same cases without some rows of `findings`, given as a mask over `coded`."""
+        kept = np.flatnonzero(~rows)
+        findings = self._tables["findings"].take(pa.array(kept))
+        return self._with({**self._tables, "findings": findings}, self._case[kept])
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         raise InputError(
             "asked for records as one array", "they are tables", "encode them: FindingEncoder().fit_transform(records)"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError, UnknownCodeError, UnknownNameError, nearest
 from diagnosis.models.calibration import log_loss, softmax
@@ -48,6 +49,7 @@ def adapted(
     strength: float | None,
 ) -> Diagnoser:
     """Return a diagnoser whose probabilities speak of another prevalence; see `Diagnoser.adapt`."""
+    check_is_fitted(diagnoser, "model_")
     given = {"prior": prior, "records": records, "site": site}
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:

@@ -19,8 +19,10 @@ from diagnosis.suggestions.flags import (
     CaseFacts,
     ages_in_days,
     case_flags,
+    implausible_rows,
     implausible_values,
     near_names,
+    plausible,
 )
 from diagnosis.suggestions.policy import groups_of_cases
 from diagnosis.suggestions.red_flags import RedFlag, raised, red_flags_of, shipped_red_flags
@@ -100,12 +102,13 @@ def _facts(diagnoser: Diagnoser, seen: Records, X: csr_matrix, unknown: Sequence
     """What the flags of each case are raised on."""
     ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
     trained = diagnoser.training_ids_.seen(seen)
-    wrong, index = implausible_values(seen), diagnoser.neighbours_
+    rows, index = implausible_rows(seen), diagnoser.neighbours_
+    wrong = implausible_values(seen, rows)
     near = np.ones(len(seen)) if index is None else index.similarity(X)
     clear = _understood(diagnoser.encoder_, X)
     red: list[tuple[RedFlag, ...]] = [()] * len(seen)
     if diagnoser.policy.red_flags:
-        red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), seen)
+        red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), seen.without(rows))
     return [
         CaseFacts(
             age_days=float(ages[i]),
@@ -136,7 +139,7 @@ def batch_of(diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None) -
     `X` are the same cases, where they are encoded already.
     """
     codes, found = diagnoser.classes_, diagnoser.calibration_
-    X = diagnoser.encoder_.transform(seen) if X is None else X
+    X = diagnoser.encoder_.transform(plausible(seen)) if X is None else X
     proba = probabilities_of(diagnoser, X)
     n_train = np.array([diagnoser.card_["n_by_diagnosis"][str(c)] for c in codes], dtype=np.int64)
     return Batch(

@@ -65,8 +65,8 @@ _SAYS: dict[str, Text] = {
     },
 }
 _IMPLAUSIBLE = {
-    "en": "{names}: no living patient has such a value; check number and unit.",
-    "zh": "{names}：数值超出人体可能范围，请核对数值与单位。",
+    "en": "{names}: no living patient has such a value, so it was not used; check number and unit.",
+    "zh": "{names}：数值超出人体可能范围，未予采用；请核对数值与单位。",
 }
 _REASONS = {
     TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型认识的所见"},

@@ -25,6 +25,7 @@ from diagnosis.suggestions.answers import answer, batch_of, probabilities_of
 from diagnosis.suggestions.by_hand import records_by_hand
 from diagnosis.suggestions.differential import Differential
 from diagnosis.suggestions.fitting import checked_records, fit_records
+from diagnosis.suggestions.flags import plausible
 from diagnosis.suggestions.policy import Policy
 from diagnosis.suggestions.reference_reading import READINGS, Reading, ReferenceReading, Target, asked_reading
 from diagnosis.suggestions.updating import updated
@@ -171,16 +172,16 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         InputError
             Not records, no labels, or fewer than two diagnoses.
         """
-        fit_records(self, self._as_known(checked_records(records)), y, groups).give_to(self)
+        fit_records(self, self.as_known(checked_records(records)), y, groups).give_to(self)
         return self
 
     def predict_proba(self, records: Records) -> npt.NDArray[np.float64]:
         """Calibrated probabilities, shape (n_cases, n_diagnoses); rows sum to 1; columns as `classes_`."""
-        return self.probabilities(self._as_known(checked_records(records)))
+        return self.probabilities(self.as_known(checked_records(records)))
 
     def predict_differential(self, records: Records) -> npt.NDArray[np.float64]:
         """Probability of each diagnosis on a doctor's list, rows sum to 1; columns as ``codes("differential")``."""
-        return self.probabilities(self._as_known(checked_records(records)), "differential")
+        return self.probabilities(self.as_known(checked_records(records)), "differential")
 
     def codes(self, reading: str = "posterior") -> npt.NDArray[np.object_]:
         """The diagnoses of a reading, in the order of its probabilities; those of the posterior are `classes_`."""
@@ -211,7 +212,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def batch(self, records: Records) -> Batch:
         """Probabilities, sets, flags and abstentions of many cases at once, as arrays."""
-        return batch_of(self, self._as_known(checked_records(records)))
+        return batch_of(self, self.as_known(checked_records(records)))
 
     @overload
     def suggest(self, records: Case, top: int | None = None, reading: Reading | None = None) -> Differential: ...
@@ -246,9 +247,9 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         self.part(asked)
         given = records if isinstance(records, Records) else records_by_hand(records, self.vocabulary_)
         given = given.with_vocabulary(self.vocabulary_)
-        seen = self._as_known(given)
+        seen = self.as_known(given)
         lengths = np.diff(given.coded.offsets) - np.diff(seen.coded.offsets)
-        X = self.encoder_.transform(seen)
+        X = self.encoder_.transform(plausible(seen))
         listed = None if asked == "posterior" else probabilities_of(self, X, asked)
         return answer(self, seen, X, batch_of(self, seen, X), self.encoder_.unknown(seen), lengths, shown, listed)
 
@@ -277,7 +278,6 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         strength : float, optional
             How many cases the training prior is worth beside those counted; chosen by their likelihood when not given.
         """
-        self._check_fitted()
         return adapted(self, prior=prior, records=records, site=site, strength=strength)
 
     def update(self, records: Records, y: npt.ArrayLike | None = None) -> Diagnoser:
@@ -286,7 +286,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         Columns, diagnoses, calibration, sets and flags stay; the card counts what was added, and the cases left out for
         want of a diagnosis the model knows. Refused for the ranker, and for cases the model was trained on.
         """
-        return updated(self, self._as_known(checked_records(records)), y)
+        return updated(self, self.as_known(checked_records(records)), y)
 
     def save(self, folder: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write everything learned as a folder of plain files; `load_diagnoser` reads it.
@@ -323,17 +323,17 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
             write_learned(self, Path(folder), {})
             return bundle_digest(Path(folder))
 
-    def _as_known(self, records: Records) -> Records:
+    def as_known(self, records: Records) -> Records:
+        """The cases as of the moment suggestions are made for."""
         return records.as_of(self.as_of, unknown_time=self.unknown_time)
 
     def probabilities(self, seen: Records, reading: str = "posterior") -> npt.NDArray[np.float64]:
         """Calibrated probabilities of a reading for cases that are as of their moment already."""
-        return probabilities_of(self, self.encoder_.transform(seen), reading)
+        return probabilities_of(self, self.encoder_.transform(plausible(seen)), reading)
 
     def raw_scores(self, records: Records) -> npt.NDArray[np.float64]:
         """The model's own scores before calibration, shape (n_cases, n_diagnoses)."""
-        self._check_fitted()
-        return self.model_.scores(self.encoder_.transform(self._as_known(checked_records(records))))
+        return self.model_.scores(self.encoder_.transform(self.as_known(checked_records(records))))
 
     def part(self, reading: str) -> tuple[Model, npt.NDArray[np.object_], Scale]:
         """Model, diagnoses and calibration of a reading."""

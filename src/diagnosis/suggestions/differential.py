@@ -112,30 +112,42 @@ class Differential:
 
     def __str__(self) -> str:
         marks = {s.diagnosis: ("!" if s.diagnosis in self.must_not_miss else " ") for s in self.ranked}
-        rows = [f"{s.rank:>3}{marks[s.diagnosis]} {s.probability:6.1%}  {s.diagnosis}  {s.name}" for s in self.ranked]
+        rows = [
+            f"{s.rank:>3}{marks[s.diagnosis]} {_percent(s.probability)}  {s.diagnosis}  {s.name}" for s in self.ranked
+        ]
         rest = 1 - sum(s.probability for s in self.ranked) - (self.other or 0.0)
-        rows.append(f"     {max(rest, 0.0):6.1%}  others the model knows")
+        if len(self._codes) > len(self.ranked) + (self.other is not None):
+            rows.append(f"     {_percent(max(rest, 0.0))}  others the model knows")
         if self.other is not None:
-            rows.append(f"     {self.other:6.1%}  none that the model knows by name")
+            rows.append(f"     {_percent(self.other)}  none that the model knows by name")
         if beyond := [d for d in self.must_not_miss if d not in marks]:
-            rows.append(f"not to be missed, beyond this list: {', '.join(beyond)}")
+            names = [f"{d} {self.records.vocabulary.diagnosis_name(d)}" for d in beyond]
+            rows.append(f"not to be missed, beyond this list: {', '.join(names)}")
         rows += self._notes()
         if self.abstained:
             rows.insert(0, f"abstains: {self.abstain_reason}")
         rows = [*(f"RED FLAG  {f.rule}" for f in self.flags if f.kind == "red_flag"), *rows]
         return "\n".join([f"case {self.case_id}, as of {self.as_of}, {self.reading}", *rows])
 
+    def _named(self, code: str) -> str:
+        """A code with its name, where it has one."""
+        name = self.records.vocabulary.name(code)
+        return code if name == code else f"{name} ({code})"
+
     def _notes(self) -> list[str]:
         """What the input did not bear, in lines."""
         notes, values = [], {f.kind: f.values for f in self.flags}
         if self.unknown_codes:
             near = values.get("unknown_codes", {}).get("near", {})
-            said = [c + (f" (perhaps {', '.join(near[c])}?)" if c in near else "") for c in self.unknown_codes]
+            said = [
+                self._named(c) + (f" (perhaps {', '.join(near[c])}?)" if c in near else "") for c in self.unknown_codes
+            ]
             notes.append(f"not understood: {', '.join(said)}")
         if self.not_used["values"]:
             notes.append(f"values not used, for their unit or size: {self.not_used['values']}")
         if "implausible_value" in values:
-            notes.append(f"no living patient has this value: {', '.join(values['implausible_value']['codes'])}")
+            codes = [self._named(c) for c in values["implausible_value"]["codes"]]
+            notes.append(f"not used, no living patient has this value: {', '.join(codes)}")
         if "unlike_training" in values:
             notes.append("no training case resembles this one")
         if "trained_on" in values:
@@ -331,3 +343,8 @@ class Differential:
                 near=nearest(diagnosis, [*classes, *names]),
             )
         return classes.index(diagnosis)
+
+
+def _percent(p: float) -> str:
+    """A probability in six places; never 0 and never 100 per cent."""
+    return " <0.1%" if p < 0.001 else ">99.9%" if p > 0.999 else f"{p:6.1%}"

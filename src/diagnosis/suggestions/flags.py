@@ -162,7 +162,7 @@ def _about_input(case: CaseFacts) -> list[Flag]:
         rule = "values whose unit does not convert were not used"
         flags.append(Flag("values_not_used", rule, None, {"n": case.n_values_not_used}))
     if case.implausible:
-        rule = "values that no living patient has: a slip of the pen, or another unit"
+        rule = "values that no living patient has, a slip of the pen or another unit, were not used"
         flags.append(Flag("implausible_value", rule, None, {"n": len(case.implausible), "codes": [*case.implausible]}))
     if not case.understood:
         flags.append(Flag("too_little_evidence", TOO_LITTLE, None, {"n": 0}))
@@ -180,19 +180,37 @@ def ages_in_days(records: Records) -> npt.NDArray[np.float64]:
     return np.where(np.isnan(days), records.column("age_years") * _YEAR, days)
 
 
-def implausible_values(records: Records) -> list[tuple[str, ...]]:
-    """Return for each case the codes whose value no living patient has (``plausible_values.csv``), sorted."""
+def implausible_rows(records: Records) -> npt.NDArray[np.bool_]:
+    """Say which rows of findings hold a value that no living patient has (``plausible_values.csv``).
+
+    A value without a unit is taken to be in the unit that the vocabulary states, as it is in encoding.
+    """
     coded, words = records.coded, records.vocabulary
-    found: list[set[str]] = [set() for _ in range(len(records))]
-    rows = np.flatnonzero(np.isfinite(coded.value) & (coded.unit >= 0))
+    found = np.zeros(len(coded), dtype=bool)
+    rows = np.flatnonzero(np.isfinite(coded.value))
     pairs, which = np.unique(np.column_stack([coded.code[rows], coded.unit[rows]]), axis=0, return_inverse=True)
-    for i, (code, unit) in enumerate(pairs.tolist()):
+    for i, (code, number) in enumerate(pairs.tolist()):
         name = str(coded.codes[code])
+        unit = words.unit(name) if number < 0 else str(coded.units[number])
         here = rows[which.ravel() == i]
-        hit = implausible(coded.value[here], str(coded.units[unit]), words.loinc(name))
-        for case in coded.case[here[hit]].tolist():
-            found[case].add(name)
+        if unit is not None:
+            found[here] = implausible(coded.value[here], unit, words.loinc(name))
+    return found
+
+
+def implausible_values(records: Records, rows: npt.NDArray[np.bool_]) -> list[tuple[str, ...]]:
+    """Return for each case the codes of the rows that hold an implausible value, sorted."""
+    coded = records.coded
+    found: list[set[str]] = [set() for _ in range(len(records))]
+    for row in np.flatnonzero(rows).tolist():
+        found[coded.case[row]].add(str(coded.codes[coded.code[row]]))
     return [tuple(sorted(codes)) for codes in found]
+
+
+def plausible(records: Records) -> Records:
+    """Leave out rows with a value no living patient has: flagged, shown, and no evidence."""
+    rows = implausible_rows(records)
+    return records.without(rows) if rows.any() else records
 
 
 def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str, ...]]:

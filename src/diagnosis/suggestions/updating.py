@@ -52,12 +52,15 @@ def updated(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None) -> Dia
     made.model_ = model.update(
         diagnoser.encoder_.transform(new), labels, sample_weight=weight, groups=new.groups.astype(str)
     )
-    made.card_ = _card(diagnoser.card_, new, labels, len(seen) - len(rows))
+    n_patients = len(set(new.groups[~diagnoser.training_ids_.seen(new)]))
+    made.card_ = _card(diagnoser.card_, new, labels, len(seen) - len(rows), n_patients)
     made.training_ids_ = diagnoser.training_ids_.joined(new)
     return made
 
 
-def _card(card: dict[str, Any], new: Records, labels: npt.NDArray[Any], n_left_out: int) -> dict[str, Any]:
+def _card(
+    card: dict[str, Any], new: Records, labels: npt.NDArray[Any], n_left_out: int, n_patients: int
+) -> dict[str, Any]:
     """The card with the new cases counted; what was chosen on training scores is as it was, and the card says so."""
     counts = Counter(labels.tolist())
     by = {name: n + counts[name] for name, n in card["n_by_diagnosis"].items()}
@@ -65,6 +68,7 @@ def _card(card: dict[str, Any], new: Records, labels: npt.NDArray[Any], n_left_o
     return {
         **card,
         "n_cases": card["n_cases"] + len(new),
+        "n_patients": card["n_patients"] + n_patients,
         "n_by_diagnosis": by,
         "updates": [*card.get("updates", []), update],
     }

@@ -25,6 +25,7 @@ FEVER, STIFF, PAIN = Finding("HP:0001945"), Finding("HP:0031179"), Finding("HP:0
 
 CASES = {
     "febrile_newborn": (Case([temperature(38.0)], age_days=28), Case([temperature(38.0)], age_days=29)),
+    "febrile_young_infant": (Case([temperature(38.5)], age_days=80), Case([temperature(38.5)], age_days=91)),
     "fever_nonblanching_rash": (Case([FEVER, Finding("HP:0000967")]), Case([Finding("HP:0000967")])),
     "fever_meningism": (Case([temperature(39.1), STIFF]), Case([temperature(36.9), STIFF])),
     "bilious_vomiting_newborn": (Case([Finding("HP:0034754")], age_days=3), Case([Finding("HP:0002013")], age_days=3)),

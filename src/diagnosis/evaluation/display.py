@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ _GROUP_COLUMNS = (
     ("coverage", "set.coverage"),
 )
 _DASH = "–"
+# What a diagnosis the model cannot name costs: its probability is taken as 1e-15.
+_FLOOR = -math.log(1e-15)
 
 Table = list[tuple[str, ...]]
 
@@ -113,6 +116,7 @@ def _heading(evaluation: Evaluation) -> str:
     notes = []
     if scores.n_unreachable:
         notes.append(f"{_count(scores.n_unreachable, 'case')} with a diagnosis never seen in training, all misses")
+        notes.append(f"each of these adds {_FLOOR:.1f} to the sum behind the log-loss")
     if evaluation.n_unlabelled:
         notes.append(f"{_count(evaluation.n_unlabelled, 'case')} without a diagnosis left out")
     if evaluation.weighted:

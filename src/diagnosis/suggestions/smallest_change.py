@@ -100,8 +100,8 @@ class SmallestChange:
 
 def smallest_change(differential: Differential, target: int | None, most: int) -> SmallestChange:
     """Look for the smallest change; see `Differential.smallest_change`. `target` is a place among the diagnoses."""
-    if most < 1:
-        raise InputError("at least one finding to change", f"most is {most}", "use 1 or more")
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise InputError("at least one finding to change", f"most is {most!r}", "use a whole number from 1")
     diagnoser, case = differential.diagnoser, differential.records
     encoder, (model, classes, scale) = diagnoser.encoder_, diagnoser.part(differential.reading)
     order = [k for k in np.argsort(-differential.proba, kind="stable").tolist() if classes[k] != OTHER]

@@ -117,7 +117,7 @@ def train(config: Config | str | Path, overrides: Sequence[str] = ()) -> Trainin
             run_id=run.run_id if run else None,
             flow=flow,
             seconds=steps.seconds,
-            note=fitted.note + (_SYNTHETIC if fitted.test.info.get("synthetic") else ""),
+            note=fitted.note + _chosen(fitted.diagnoser) + (_SYNTHETIC if fitted.test.info.get("synthetic") else ""),
             test=fitted.test,
         )
         with steps("save", f"Save {config.folder}"), new_run_folder(config.folder, config.name) as folder:
@@ -126,6 +126,12 @@ def train(config: Config | str | Path, overrides: Sequence[str] = ()) -> Trainin
             with steps("track", "Record the run in MLflow"):
                 _record(run, result, config, digest)
     return result
+
+
+def _chosen(diagnoser: Diagnoser) -> str:
+    """Which kind of model `auto` chose, and why; nothing where the config names one."""
+    choice = diagnoser.card_.get("model_choice")
+    return f" Model: {choice['kind']}, {choice['why']}." if choice else ""
 
 
 def read_source(source: Source) -> Records:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diagnosis.suggestions.red_flags import red_flags_of, shipped_red_flags
+from diagnosis.suggestions.red_flags import red_flags_of, shipped_red_flags, within_reach
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
@@ -34,8 +34,8 @@ _BEFORE = {
     "zh": "（在模型适配其他患病率之前选定）",
 }
 _RULES = {
-    "en": "; {n} red-flag rules stand beside the model",
-    "zh": "；另有 {n} 条警示规则独立于模型",
+    "en": "; {n} red-flag rules stand beside the model, {known} of them about findings it has words for",
+    "zh": "；另有 {n} 条警示规则独立于模型，其中 {known} 条涉及其词表中的所见",
 }
 _NO_RULES = {"en": "; red-flag rules are switched off", "zh": "；警示规则已关闭"}
 _ADAPTED = {
@@ -50,14 +50,15 @@ def policy_text(diagnoser: Diagnoser, case: Records) -> dict[str, str]:
     n = int(np.isfinite(diagnoser.calibration_.flag_at).sum())
     adapted = diagnoser.card_.get("adapted")
     stale = adapted is not None and "flags" not in adapted["chosen_here"]
-    rules = 0
-    if diagnoser.policy.red_flags:
-        rules = len(red_flags_of(case, (*shipped_red_flags(), *diagnoser.red_flags_)))
+    rules = red_flags_of(case, (*shipped_red_flags(), *diagnoser.red_flags_)) if diagnoser.policy.red_flags else ()
+    known = within_reach(tuple(rule.when for rule in rules), diagnoser.vocabulary_)
     made = {}
     for lang in ("en", "zh"):
         text = _POLICY[diagnoser.policy.flags_per] if n else _NO_POLICY
         said = text[lang].format(share=f"{diagnoser.sensitivity:.0%}", n=n) + (_BEFORE[lang] if n and stale else "")
-        made[lang] = said + (_RULES[lang].format(n=rules) if diagnoser.policy.red_flags else _NO_RULES[lang])
+        made[lang] = said + (
+            _RULES[lang].format(n=len(rules), known=known) if diagnoser.policy.red_flags else _NO_RULES[lang]
+        )
     return made
 
 

@@ -35,7 +35,7 @@ def test_a_red_flag_stands_whatever_the_model_thinks(fitted: Diagnoser) -> None:
     assert "Thunderclap headache" in found.to_html()
     assert "NG228" in found.to_html()
     assert "霹雳样头痛" in found.to_html("zh")
-    assert "15 red-flag rules stand beside the model" in found.to_html()
+    assert "15 red-flag rules stand beside the model, 6 of them about findings it has words for" in found.to_html()
 
 
 def test_the_records_own_rules_travel_with_the_model(fitted: Diagnoser, tmp_path) -> None:

@@ -7,6 +7,17 @@ and, or, not. About a dozen ship with the package, each with its source; a set o
 
 from diagnosis.suggestions.red_flags.judging import Judge
 from diagnosis.suggestions.red_flags.language import RuleError, parse
+from diagnosis.suggestions.red_flags.reach import within_reach
 from diagnosis.suggestions.red_flags.table import RedFlag, raised, read_red_flags, red_flags_of, shipped_red_flags
 
-__all__ = ["Judge", "RedFlag", "RuleError", "parse", "raised", "read_red_flags", "red_flags_of", "shipped_red_flags"]
+__all__ = [
+    "Judge",
+    "RedFlag",
+    "RuleError",
+    "parse",
+    "raised",
+    "read_red_flags",
+    "red_flags_of",
+    "shipped_red_flags",
+    "within_reach",
+]

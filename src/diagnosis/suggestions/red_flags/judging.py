@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from diagnosis.records import Records
 from diagnosis.suggestions.flags import ages_in_days
+from diagnosis.suggestions.red_flags.reach import names_of
 from diagnosis.suggestions.red_flags.rule import NUMBERS, All, Compared, Either, Is, Known, Not, Rule
 from diagnosis.vocabulary.units import convert
 
@@ -190,7 +191,7 @@ class Judge:
         """For every name a rule can use, the codes of the records that it means."""
         made: dict[str, list[int]] = {}
         for i, code in self._used:
-            for name in self._names(code):
+            for name in names_of(code, self._records.vocabulary):
                 made.setdefault(name, []).append(i)
         return made
 
@@ -200,17 +201,9 @@ class Judge:
         words, made = self._records.vocabulary, dict[str, list[int]]()
         for i, code in self._used:
             for above in words.ancestors(code):
-                for name in self._names(above):
+                for name in names_of(above, words):
                     made.setdefault(name, []).append(i)
         return made
-
-    def _names(self, code: str) -> set[str]:
-        words = self._records.vocabulary
-        term = words.findings.get(code)
-        hpo = str(term.fields.get("hpo") or "") if term else ""
-        loinc = str(words.loinc(code) or "")
-        names = {code, *(h.strip() for h in hpo.split("|")), *(f"LOINC:{c.strip()}" for c in loinc.split("|") if c)}
-        return names - {""}
 
 
 _STATES = ("present", "absent", "uncertain")

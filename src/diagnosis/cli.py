@@ -37,9 +37,8 @@ _PLAIN: dict[str, Callable[[Differential], dict[str, Any]]] = {
 
 
 class _Reporting(TyperGroup):
-    """Turns the library's errors into one message on stderr and an exit status."""
-
     def invoke(self, ctx: Any) -> Any:
+        """Run a verb; the library's errors become one message on stderr and exit status 2, 1 or 130."""
         try:
             return super().invoke(ctx)
         except InputError as error:

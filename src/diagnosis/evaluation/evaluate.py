@@ -215,6 +215,7 @@ class _Cases:
     must_not_miss: NDArray[np.bool_] | None
 
     def take(self, rows: NDArray[np.int64]) -> _Cases:
+        """Return these cases, in this order."""
         return _Cases(
             self.batch.take(rows),
             self.truth[rows],
@@ -234,6 +235,7 @@ def _score(
     counts = draw_patients(int(outcomes.patient.max()) + 1, n_boot, seed)
 
     def score(rows: NDArray[np.int64], start: float) -> Scores:
+        """Score some of the cases; the search for their calibration slope begins at `start`."""
         return score_group(outcomes, batch.proba, rows, weights, counts, batch.coverage, start)
 
     overall = score(np.arange(len(batch)), 1.0)

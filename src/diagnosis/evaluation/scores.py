@@ -128,9 +128,11 @@ def _ratios(some: Outcomes) -> dict[str, Ratio]:
     kept = (~some.abstained).astype(float)
 
     def mean(x: NDArray[Any]) -> Ratio:
+        """The weighted mean of one number a case."""
         return Ratio(x.astype(float), ones)
 
     def hits(rank: NDArray[np.int64], k: int) -> Ratio:
+        """The share of cases whose diagnosis is among the first `k`."""
         return mean((rank > 0) & (rank <= k))
 
     reciprocal = np.divide(1.0, some.rank, out=np.zeros(len(some)), where=some.rank > 0)

@@ -24,8 +24,6 @@ from diagnosis.models.validation import (
     check_option,
     check_training,
     check_update,
-    check_which,
-    checked_matrix,
     dense_of,
     rows_of,
     take_names,
@@ -277,31 +275,16 @@ class BoostedModel(ScoreClassifier):
     def _options(self) -> BoostingOptions:
         return BoostingOptions(**{f.name: getattr(self, f.name) for f in fields(BoostingOptions)})
 
-    def scores(self, X: Any) -> FloatArray:
-        """Return LightGBM's raw scores, float64, shape (n_cases, n_diagnoses)."""
-        return self.scores_of(checked_matrix(self, X))
-
     def scores_of(self, X: Matrix) -> FloatArray:
         """Return the scores of a matrix that is checked already."""
         return self.trees_.raw_scores(X, self.n_jobs)
 
-    def contributions(self, X: Any, which: ArrayLike) -> Contributions:
-        """Take the scores of chosen diagnoses apart by path-dependent TreeSHAP (Lundberg et al. 2020).
-
-        Only the trees of the diagnoses asked for are walked. The base is their mean over the training cases, counted
-        without weights.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_cases, n_columns)
-        which : int array of shape (n_cases, m) or (m,)
-            Positions in `classes_`.
-        """
-        X = checked_matrix(self, X)
-        return self.contributions_of(X, check_which(which, X.shape[0], len(self.classes_)))
-
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
-        """Return the contributions for a checked matrix and (n_cases, m) class indices."""
+        """Return the contributions for a checked matrix and (n_cases, m) class indices.
+
+        By path-dependent TreeSHAP (Lundberg et al. 2020). Only the trees of the diagnoses asked for are walked. The
+        base is their mean over the training cases, counted without weights.
+        """
         n, p = X.shape
         base, phi = np.empty(which.shape), np.empty((*which.shape, p))
         step = max(1, _PORTION // p)

@@ -21,8 +21,6 @@ from diagnosis.models.validation import (
     check_option,
     check_training,
     check_update,
-    check_which,
-    checked_matrix,
     take_names,
 )
 
@@ -187,10 +185,6 @@ class HybridModel(ScoreClassifier):
             )
         return new
 
-    def scores(self, X: Any) -> FloatArray:
-        """Return the blended scores, float64, shape (n_cases, n_diagnoses)."""
-        return self.scores_of(checked_matrix(self, X))
-
     def scores_of(self, X: Matrix) -> FloatArray:
         """Return the scores of a matrix that is checked already."""
         scores = np.zeros((X.shape[0], len(self.classes_)))
@@ -198,20 +192,8 @@ class HybridModel(ScoreClassifier):
             scores += weight * model.scores_of(X)
         return scores
 
-    def contributions(self, X: Any, which: ArrayLike) -> Contributions:
-        """Take the scores of chosen diagnoses apart: the weighted sum of both models' contributions.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_cases, n_columns)
-        which : int array of shape (n_cases, m) or (m,)
-            Positions in `classes_`.
-        """
-        X = checked_matrix(self, X)
-        return self.contributions_of(X, check_which(which, X.shape[0], len(self.classes_)))
-
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
-        """Return the contributions for a checked matrix and (n_cases, m) class indices."""
+        """Return the weighted sum of both models' contributions for a checked matrix, (n_cases, m) class indices."""
         base, phi = np.zeros(which.shape), np.zeros((*which.shape, X.shape[1]))
         for weight, model in self._used():
             part = model.contributions_of(X, which)

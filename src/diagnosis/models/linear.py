@@ -36,8 +36,6 @@ from diagnosis.models.validation import (
     check_option,
     check_training,
     check_update,
-    check_which,
-    checked_matrix,
     dense_of,
     take_names,
 )
@@ -162,32 +160,17 @@ class LinearModel(ScoreClassifier):
         new.square_ = self.square_ + square
         return new
 
-    def scores(self, X: Any) -> FloatArray:
-        """Return the centred linear scores, float64, shape (n_cases, n_diagnoses)."""
-        return self.scores_of(checked_matrix(self, X))
-
     def scores_of(self, X: Matrix) -> FloatArray:
         """Return the scores of a matrix that is checked already."""
         scores: FloatArray = np.asarray(X @ self.coef_.T) + self.intercept_
         return scores
 
-    def contributions(self, X: Any, which: ArrayLike) -> Contributions:
-        """Take the scores of chosen diagnoses apart.
+    def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
+        """Return the contributions for a checked matrix and (n_cases, m) class indices.
 
         ``phi = coef * (x - mean)``: the exact Shapley values of a linear model with independent columns (Štrumbelj and
-        Kononenko 2014). Holds n_cases x m x n_columns numbers: ask for the suggested diagnoses, in portions of cases.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_cases, n_columns)
-        which : int array of shape (n_cases, m) or (m,)
-            Positions in `classes_`.
+        Kononenko 2014).
         """
-        X = checked_matrix(self, X)
-        return self.contributions_of(X, check_which(which, X.shape[0], len(self.classes_)))
-
-    def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
-        """Return the contributions for a checked matrix and (n_cases, m) class indices."""
         base = self.intercept_ + self.coef_ @ self.mean_
         return Contributions(base=base[which], phi=self.coef_[which] * (dense_of(X) - self.mean_)[:, None, :])
 

@@ -1,26 +1,49 @@
-"""What follows from scores alone: probabilities and predictions."""
+"""What every model does alike: check the matrix, and what follows from scores alone."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from diagnosis.models.calibration import softmax
-from diagnosis.models.protocol import FloatArray
+from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
+from diagnosis.models.validation import check_which, checked_matrix
 
 __all__ = ["ScoreClassifier"]
 
 
 class ScoreClassifier(ClassifierMixin, BaseEstimator):
-    """Base of the models: a scikit-learn classifier that has only to say its scores."""
+    """Base of the models: a scikit-learn classifier that has only to say `scores_of` and `contributions_of`."""
 
     classes_: NDArray[Any]
 
-    def scores(self, X: Any) -> FloatArray:
-        """Return one score a diagnosis, log scale, shape (n_cases, n_diagnoses)."""
+    def scores_of(self, X: Matrix) -> FloatArray:
+        """Return the scores of a matrix that is checked already."""
         raise NotImplementedError
+
+    def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
+        """Return the contributions for a checked matrix and (n_cases, m) class indices."""
+        raise NotImplementedError
+
+    def scores(self, X: Any) -> FloatArray:
+        """Return one score a diagnosis, log scale, float64, shape (n_cases, n_diagnoses)."""
+        return self.scores_of(checked_matrix(self, X))
+
+    def contributions(self, X: Any, which: ArrayLike) -> Contributions:
+        """Take the scores of chosen diagnoses apart by column.
+
+        Holds n_cases x m x n_columns numbers: ask for the suggested diagnoses, in portions of cases.
+
+        Parameters
+        ----------
+        X : array or CSR matrix of shape (n_cases, n_columns)
+        which : int array of shape (n_cases, m) or (m,)
+            Positions in `classes_`.
+        """
+        X = checked_matrix(self, X)
+        return self.contributions_of(X, check_which(which, X.shape[0], len(self.classes_)))
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the softmax of the scores, shape (n_cases, n_diagnoses); rows sum to 1."""

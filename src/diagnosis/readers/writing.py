@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -14,11 +12,12 @@ import pyarrow.compute as pc
 from diagnosis.errors import InputError, WorkError, nearest
 from diagnosis.readers.csv_files import write_csv
 from diagnosis.readers.parquet_files import write_parquet
+from diagnosis.readers.whole_folder import whole_folder
 from diagnosis.records import TABLES, Records
 from diagnosis.records.differential import json_of
 from diagnosis.records.schema import DIFFERENTIAL
 
-__all__ = ["refuse_occupied", "write_records"]
+__all__ = ["refuse_occupied", "refuse_repeats", "write_records"]
 
 _INFO = "records.json"
 
@@ -54,27 +53,26 @@ def write_records(
     if form not in ("csv", "parquet"):
         near = nearest(str(form), ("csv", "parquet"))
         raise InputError("records as csv or parquet", f"asked for {form!r}", "use one of the two", near=near)
-    if len(set(records.case_ids)) < len(records):
-        raise InputError(
-            "each case once", "some stand more than once", "write the records before sampling with repeats"
-        )
+    refuse_repeats(records)
     target = Path(folder)
     refuse_occupied(target, overwrite)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.resolve().name}."))
-        try:
+        with whole_folder(target) as made:
             for name in records.names:
                 _write_table(records.arrow(name), made / f"{name}.{form}")
             info = json.dumps(dict(records.info), ensure_ascii=False, indent=1)
             (made / _INFO).write_text(info + "\n", encoding="utf-8", errors="backslashreplace")
-            _put_in_place(made, target)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
     except OSError as error:
         raise WorkError(f"The records cannot be written to {target} ({type(error).__name__}).") from None
     return target
+
+
+def refuse_repeats(records: Records) -> None:
+    """Refuse records that hold a case twice: a file of them could not be read again."""
+    if len(set(records.case_ids)) < len(records):
+        raise InputError(
+            "each case once", "some stand more than once", "write the records before sampling with repeats"
+        )
 
 
 def refuse_occupied(target: Path, overwrite: bool = False) -> None:
@@ -101,21 +99,6 @@ def refuse_occupied(target: Path, overwrite: bool = False) -> None:
             "there is something else in it, which overwriting would remove",
             "name another, or clear it yourself",
         )
-
-
-def _put_in_place(made: Path, target: Path) -> None:
-    """Move the new folder where the old one stands; the old one goes only after that."""
-    if not target.exists():
-        made.replace(target)
-        return
-    place, old = target.resolve(), made.with_name(f"{made.name}.old")
-    place.replace(old)
-    try:
-        made.replace(place)
-    except BaseException:
-        old.replace(place)
-        raise
-    shutil.rmtree(old)
 
 
 def _write_table(table: pa.Table, path: Path) -> None:

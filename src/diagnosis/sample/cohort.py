@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import overload
@@ -15,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diagnosis.errors import InputError
+from diagnosis.readers.whole_folder import whole_folder
 from diagnosis.records import Records
 from diagnosis.sample.cases import case_rows, draw_disposition, draw_informant, draw_stay
 from diagnosis.sample.chart import new_chart
@@ -145,20 +144,12 @@ def _stream(n_cases: int, seed: int, target: Path) -> Path:
     """Write the cohort beside `target` and move it there when it is whole."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError("An empty or new folder for the cohort.", f"{target} holds something.", "Name another one.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
+    with whole_folder(target) as made:
         _write_parts(n_cases, seed, made)
         for name, table in _codebook().items():
             write_table(table, made / f"{name}.parquet")
         text = json.dumps(records_info(seed), indent=1, ensure_ascii=False)
         (made / "records.json").write_text(text + "\n", encoding="utf-8")
-        if target.exists():
-            target.rmdir()
-        made.replace(target)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
     return target
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from diagnosis.errors import BundleError, InputError
 from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
 from diagnosis.models.registry import MODELS
+from diagnosis.readers.whole_folder import whole_folder
 from diagnosis.suggestions.calibrated import Calibrated
 from diagnosis.suggestions.neighbours import Neighbours
 from diagnosis.suggestions.policy import Policy
@@ -55,18 +54,10 @@ def save_bundle(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, Any
         raise InputError(
             f"a free path or an earlier model at {folder}", "something else is there", "name another folder"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with whole_folder(folder) as made:
         write_learned(diagnoser, made, provenance)
         _write_json(made / _MANIFEST, _manifest(made))
         _write_local(made / _LOCAL, diagnoser)
-        if folder.exists():
-            shutil.rmtree(folder)
-        made.replace(folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
     return folder
 
 

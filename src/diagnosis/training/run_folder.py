@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from diagnosis.errors import InputError
+from diagnosis.readers.whole_folder import whole_folder
 
 __all__ = ["FILES", "check_output", "new_run_folder"]
 
@@ -53,31 +52,7 @@ def _run_name(folder: Path) -> str | None:
 
 @contextmanager
 def new_run_folder(folder: Path, name: str) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that takes its place when the block ends without an error.
-
-    Until then an earlier run stays as it is; after an error, or Ctrl-C, nothing of the new one is left.
-    """
+    """Yield an empty folder that becomes the run's, whole or not at all; an earlier run stays as it is until then."""
     check_output(folder, name)
-    target = folder.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))  # mode 0700
-    try:
+    with whole_folder(folder) as made:
         yield made
-        _replace(target, made)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
-def _replace(target: Path, made: Path) -> None:
-    if not target.exists():
-        made.rename(target)
-        return
-    old = made.with_suffix(".old")
-    target.rename(old)
-    try:
-        made.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old)

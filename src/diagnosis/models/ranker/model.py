@@ -18,7 +18,7 @@ from diagnosis.models.ranker.pairs import pairs_of, portions
 from diagnosis.models.ranker.rerank import RerankOptions
 from diagnosis.models.ranker.stored import read_ranker, write_ranker
 from diagnosis.models.scoring import ScoreClassifier
-from diagnosis.models.validation import TrainingSet, check_option, check_training, check_which, checked_matrix
+from diagnosis.models.validation import TrainingSet, check_option, check_training
 
 __all__ = ["RankerModel"]
 
@@ -211,10 +211,6 @@ class RankerModel(ScoreClassifier):
         names = ("recorded", "unrecorded", "prior", "logistic")
         return dict(zip(names, self.learned_.stage.weights.tolist(), strict=False))
 
-    def scores(self, X: Any) -> FloatArray:
-        """Return the calibrated scores of all diagnoses, float64, shape (n_cases, n_diagnoses)."""
-        return self.scores_of(checked_matrix(self, X))
-
     def scores_of(self, X: Matrix) -> FloatArray:
         """Return the scores of a matrix that is checked already."""
         rows, found, start = clean_rows(X), self.learned_, 0
@@ -225,24 +221,13 @@ class RankerModel(ScoreClassifier):
             start += part.shape[0]
         return scores
 
-    def contributions(self, X: Any, which: ArrayLike) -> Contributions:
-        """Take the scores of chosen diagnoses apart, through both stages down to the columns.
+    def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
+        """Return the contributions for a checked matrix and (n_cases, m) class indices, through both stages.
 
         What the trees add is handed from the numbers of the pair to the columns these were made from, after Chen,
         Lundberg, Lee (2022): it adds up to the score and is no Shapley value of the whole. What belongs to no column,
         such as the prior, is in the base.
-
-        Parameters
-        ----------
-        X : array or CSR matrix of shape (n_cases, n_columns)
-        which : int array of shape (n_cases, m) or (m,)
-            Positions in `classes_`.
         """
-        X = checked_matrix(self, X)
-        return self.contributions_of(X, check_which(which, X.shape[0], len(self.classes_)))
-
-    def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
-        """Return the contributions for a checked matrix and (n_cases, m) class indices."""
         rows, found = clean_rows(X), self.learned_
         parts = first_stage_contributions(found.stage, rows, which, found.reference)
         base, phi = parts.base, parts.phi

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from diagnosis.errors import InputError, nearest
 from diagnosis.records.quarantine import row_numbers
+from diagnosis.vocabulary.limited_text import LimitedBytes
 
 __all__ = ["COLUMNS", "CONDITIONS", "EVIDENCES", "ROWS", "PatientLines", "Source", "find_sources", "read_lines"]
 
@@ -182,31 +183,13 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                 f"one file of patients in {path}", f"found {len(members):,} files", "unpack it and name the right one"
             )
         with archive.open(members[0]) as packed:
-            yield io.BufferedReader(_Unfolding(packed, path.stat().st_size), 1 << 20)
-
-
-class _Unfolding(io.RawIOBase):
-    """The content of a zip's file, refused beyond the limit; what the zip says of its size is not believed."""
-
-    def __init__(self, packed: IO[bytes], size: int) -> None:
-        self._packed = packed
-        self._most = max(_HARMLESS, _MOST_EXPANSION * size)
-        self._made = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: bytearray | memoryview) -> int:  # type: ignore[override]
-        content = self._packed.read(len(into))
-        self._made += len(content)
-        if self._made > self._most:
-            raise InputError(
+            refusal = InputError(
                 f"a zip that unfolds to at most {_MOST_EXPANSION} times its size",
                 "this one unfolds to more",
                 "unpack it yourself if you trust it, and name the file",
             )
-        into[: len(content)] = content
-        return len(content)
+            most = max(_HARMLESS, _MOST_EXPANSION * path.stat().st_size)
+            yield io.BufferedReader(LimitedBytes(packed, most, refusal), 1 << 20)
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[tuple[str, bool]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +15,8 @@ from diagnosis.errors import InputError, WorkError
 from diagnosis.readers.meds.layout import BY_EVENT, CASE, COLUMNS, ETL, FOLDER, ROW, TABLE
 from diagnosis.readers.meds.outgoing import events_of_cases, events_of_table
 from diagnosis.readers.parquet_files import write_parquet
+from diagnosis.readers.whole_folder import whole_folder
+from diagnosis.readers.writing import refuse_repeats
 from diagnosis.records import Records
 
 __all__ = ["write_meds"]
@@ -59,24 +59,15 @@ def write_meds(records: Records, folder: str | Path, *, shard_events: int = _SHA
     WorkError
         The files cannot be written.
     """
-    if len(set(records.case_ids)) < len(records):
-        raise InputError(
-            "each case once", "some stand more than once", "write the records before sampling with repeats"
-        )
+    refuse_repeats(records)
     if shard_events < 1:
         raise InputError("shards of 1 event or more", "found a smaller number", "leave it out, or give a larger one")
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"an empty folder or none at {target}", "there is something", "name another")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.resolve().name}."))
-        try:
+        with whole_folder(target) as made:
             _write(records, made, shard_events)
-            made.replace(target)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
     except OSError as error:
         raise WorkError(f"The events cannot be written to {target} ({type(error).__name__}).") from None
     return target

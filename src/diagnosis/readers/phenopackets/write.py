@@ -19,6 +19,8 @@ import pyarrow as pa
 from diagnosis.errors import DiagnosisWarning, InputError, WorkError
 from diagnosis.readers.phenopackets.out import packet_of
 from diagnosis.readers.phenopackets.times import BadPartError, moment
+from diagnosis.readers.whole_folder import whole_folder
+from diagnosis.readers.writing import refuse_repeats
 from diagnosis.records import Records
 
 __all__ = ["write_phenopackets"]
@@ -98,9 +100,9 @@ def write_phenopackets(
         elif target.suffix.lower() == ".json":
             _write_file(target, (json.dumps(one, ensure_ascii=False, indent=1) + "\n" for one in packets))
         else:
-            target.mkdir(mode=0o700, exist_ok=True)
-            for i, one in enumerate(packets, 1):  # ids may be hostile file names, so they name none
-                _write_file(target / f"packet-{i:06d}.json", [json.dumps(one, ensure_ascii=False, indent=1) + "\n"])
+            with whole_folder(target) as made:
+                for i, one in enumerate(packets, 1):  # ids may be hostile file names, so they name none
+                    _write_file(made / f"packet-{i:06d}.json", [json.dumps(one, ensure_ascii=False, indent=1) + "\n"])
     except OSError as error:
         raise WorkError(f"The phenopackets cannot be written to {target} ({type(error).__name__}).") from None
     listed = ", ".join(f"{n:,} {what}" for what, n in sorted(left.items()) if n)
@@ -121,10 +123,7 @@ def _by_case(records: Records, differentials: Iterable[_Differential] | None) ->
 
 
 def _check(records: Records, target: Path) -> None:
-    if len(set(records.case_ids)) < len(records):
-        raise InputError(
-            "each case once", "some stand more than once", "write the records before sampling with repeats"
-        )
+    refuse_repeats(records)
     if target.suffix.lower() == ".json" and len(records) != 1:
         raise InputError(
             "one case for a .json file", f"found {len(records):,}", "write .ndjson, or name a folder, for several"

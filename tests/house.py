@@ -135,8 +135,8 @@ def _code(module: str, tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = _called(node)
-            if name == ("print",) and module != "diagnosis.cli":
-                yield f"{module}:{node.lineno}: prints. Return the text, warn, or print it in cli.py."
+            if name == ("print",) and not module.startswith("diagnosis.cli"):
+                yield f"{module}:{node.lineno}: prints. Return the text, warn, or print it in cli/."
             if name[-2:] in _UNSAFE_CALLS:
                 yield f"{module}:{node.lineno}: {'.'.join(name)} is pickle: {_UNSAFE_CALLS[name[-2:]]}."
             if any(k.arg == "allow_pickle" and getattr(k.value, "value", None) is not False for k in node.keywords):

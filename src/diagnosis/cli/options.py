@@ -1,0 +1,37 @@
+"""Arguments and options that several verbs take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "FORMATS",
+    "AsJson",
+    "ConfigFile",
+    "Encoding",
+    "Format",
+    "From",
+    "Model",
+    "Options",
+    "Overrides",
+    "RecordsFolder",
+    "Top",
+]
+
+FORMATS = "tables, fhir, phenopackets, meds, ddxplus"
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a run's folder, or an MLflow URI.")]
+RecordsFolder = Annotated[Path, typer.Argument(metavar="RECORDS", help="A folder of records, or a file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as gb18030. Default: UTF-8.")]
+Format = Annotated[str, typer.Option("--format", "--from", metavar="F", help=f"The format of RECORDS: {FORMATS}.")]
+From = Annotated[str, typer.Option("--from", metavar="F", help=f"The format of RECORDS: {FORMATS}.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="An option of that format, as in a config; may be repeated."),
+]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see `diagnosis config schema`.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; repeatable.")]
+Top = Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")]

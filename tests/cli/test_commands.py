@@ -146,6 +146,17 @@ def test_convert_sets_aside_what_is_wrong_where_a_file_is_named_for_it(ward_fold
     assert read_records(tmp_path / "made").digest() == read_records(ward_folder).digest()
 
 
+def test_convert_of_nothing_but_faults_makes_nothing(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cases.csv").write_text("case_id,sex\na,fmale\n")
+    (tmp_path / "in" / "findings.csv").write_text("case_id,code,status\na,cough,present\n")
+    aside = tmp_path / "aside.jsonl"
+    said = refused("convert", tmp_path / "in", tmp_path / "made", "--from", "tables", "--quarantine", aside)
+    assert "all 2 were set aside" in said
+    assert not (tmp_path / "made").exists()
+    assert len(aside.read_text(encoding="utf-8").splitlines()) == 2
+
+
 def test_another_encoding(ward_folder: Path, trained: dict[str, Any], tmp_path: Path):
     folder = tmp_path / "gbk"
     shutil.copytree(ward_folder, folder)

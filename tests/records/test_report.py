@@ -112,6 +112,40 @@ def test_a_table_of_findings_without_a_row() -> None:
     assert [p.kind for p in made.report.warnings] == ["no_findings"]
 
 
+def test_tables_without_what_they_are_for() -> None:
+    empty = {"cases": {"case_id": []}, "findings": {"case_id": [], "code": [], "status": []}}
+    assert [p.kind for p in Records.from_tables(empty).report.warnings] == ["no_cases"]
+    unlabelled = Records.from_tables(
+        {"cases": {"case_id": ["a"]}, "findings": {"case_id": ["a"], "code": ["cough"], "status": ["present"]}}
+    )
+    assert not unlabelled.report.warnings, "a case to suggest for has no diagnosis yet"
+    assert [p.kind for p in unlabelled.report.notes] == ["no_diagnoses"]
+
+
+@pytest.mark.parametrize(
+    ("cases", "column", "rows"),
+    [
+        ({"age_years": [50.0, 2.0], "age_days": [10, 800]}, "age_days", (1,)),
+        ({"sex": ["male", "female"], "pregnant": ["yes", "yes"]}, "pregnant", (1,)),
+        ({"age_years": [3.0, 30.0], "pregnant": ["yes", "yes"]}, "pregnant", (1,)),
+        ({"pregnant": ["no", "yes"], "pregnancy_weeks": [12.0, 12.0]}, "pregnancy_weeks", (1,)),
+        ({"patient_id": ["p", "p", "q"], "sex": ["male", "female", "male"]}, "sex", (1, 2)),
+    ],
+)
+def test_persons_who_cannot_be(cases: dict[str, list[Any]], column: str, rows: tuple[int, ...]) -> None:
+    made = {"case_id": list("abc")[: len(cases[column])], **cases}
+    findings = {"case_id": ["a"], "code": ["cough"], "status": ["present"]}
+    found = kinds(Records.from_tables({"cases": made, "findings": findings}))
+    assert found.keys() == {"odd_person"}
+    assert (found["odd_person"].column, found["odd_person"].rows) == (column, rows)
+
+
+def test_every_misspelling_is_told_its_nearest() -> None:
+    with pytest.raises(RecordsError) as caught:
+        reported(*({"code": "cough", "status": word} for word in ("?", "presnt", "abscent")))
+    assert caught.value.report.errors[0].near == ("present", "absent")
+
+
 def test_rare_diagnoses() -> None:
     found = kinds(reported(cases={"diagnosis": ["flu"] * 5 + ["plague"]}))
     assert found.keys() == {"rare_diagnoses"}
@@ -219,7 +253,11 @@ def test_rows_of_warnings_are_counted_among_all_rows() -> None:
     }
     findings["time"] = [None, None, "1900-01-01T00:00Z"]
     records = Records.from_tables({"cases": {"case_id": ["a"]}, "findings": findings}, on_error="quarantine")
-    assert {p.kind: p.rows for p in records.report.problems} == {"unknown_status": (1,), "suspicious_date": (3,)}
+    report = records.report
+    assert {p.kind: p.rows for p in (*report.errors, *report.warnings)} == {
+        "unknown_status": (1,),
+        "suspicious_date": (3,),
+    }
     assert records.report.quarantine is None
     assert records.report.set_aside == 1
 

@@ -60,6 +60,13 @@ def convert(
     records = read_records(
         source, format=from_, encoding=encoding, on_error=on_error, quarantine=quarantine, options=options
     )
+    if not len(records) and records.report.set_aside:
+        raise RecordsError(
+            "asked for the rows that can be used",
+            f"found none: all {records.report.set_aside:,} were set aside in {quarantine}",
+            "see the reasons there; `diagnosis check` lists them",
+            report=records.report,
+        )
     written = write_records(records, folder)
     say(str(records.report))
     typer.echo(f"{len(records):,} cases with {len(records.coded):,} findings in {written}")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from diagnosis.errors import InputError, RecordsError, nearest
 from diagnosis.records import checks, suspicions
 from diagnosis.records.checks import Fault
-from diagnosis.records.columns import Coerced, carried, coerce
+from diagnosis.records.columns import Coerced, carried, coerce, plain
 from diagnosis.records.incoming import missing_parts, to_arrow
 from diagnosis.records.info import checked_info
 from diagnosis.records.quarantine import row_numbers, set_aside, write_quarantine
@@ -25,6 +25,7 @@ from diagnosis.vocabulary import Vocabulary
 __all__ = ["Loaded", "OnError", "checked_info", "load", "to_arrow", "words_of"]
 
 OnError = Literal["raise", "quarantine"]
+_LOOKED_AT = 1_000  # bad rows whose words are compared with the allowed ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def load(
     places = {n: np.delete(np.arange(len(t)), list(reasons[n])) if reasons[n] else None for n, t in tables.items()}
     odd = [_placed(f, places.get(f.table)) for f in suspicions.suspicions(kept, case, words_of(kept))]
     warned = [p for t in typed.values() for p in t.warned] + [p for p in found if p.severity != "error"]
-    warned += [_problem(f, "warning", numbers.get(f.table)) for f in odd if len(f.rows) or f.count]
+    warned += [_problem(f, _severity(f), numbers.get(f.table)) for f in odd if len(f.rows) or f.count]
     return Loaded(kept, case, Report((*errors, *warned), counts, path))
 
 
@@ -194,13 +195,22 @@ def _bad_values(raw: pa.ChunkedArray, column: Column, table: str, bad: npt.NDArr
     near: tuple[str, ...] = ()
     names = column.choices or (("true", "false") if column.type == "flag" else ())
     if names:
-        near = tuple(nearest(str(raw[int(rows[0])].as_py()), names, 1))
+        near = _nearest_of(raw, rows, names)
     elif column.type in ("text", "code") and pa.types.is_floating(raw.type):
         says += "; a column of decimal numbers has lost how its ids were written, so read it as text"
     elif column.name == "value" and column.type == "number":
         says += "; a sign such as < stands in `comparator`"
     kind = f"unknown_{column.name}" if column.choices else f"bad_{column.type}"
     return Fault(kind, table, column.name, says, rows, near)
+
+
+def _nearest_of(raw: pa.ChunkedArray, rows: npt.NDArray[np.int64], names: Sequence[str]) -> tuple[str, ...]:
+    """What comes nearest to the different words that were found, a name once; the first words stand for all."""
+    texts = plain(raw)
+    if not pa.types.is_string(texts.type):
+        return ()
+    found = dict.fromkeys(texts[row].as_py() for row in rows[:_LOOKED_AT].tolist())
+    return tuple(dict.fromkeys(near for one in found for near in nearest(one, names, 1)))
 
 
 def _row_faults(
@@ -229,8 +239,13 @@ def _placed(fault: Fault, places: npt.NDArray[np.int64] | None) -> Fault:
     return Fault(fault.kind, fault.table, fault.column, fault.says, places[fault.rows], fault.near, fault.count)
 
 
+def _severity(fault: Fault) -> Literal["warning", "note"]:
+    """Return what is odd about a set as a warning, and what may well be meant as a note."""
+    return "note" if fault.kind == "no_diagnoses" else "warning"
+
+
 def _problem(
-    fault: Fault, severity: Literal["error", "warning"], broken: npt.NDArray[np.int64] | None = None
+    fault: Fault, severity: Literal["error", "warning", "note"], broken: npt.NDArray[np.int64] | None = None
 ) -> Problem:
     rows = tuple(row_numbers(fault.rows, broken).tolist())
     count = fault.count or len(rows)

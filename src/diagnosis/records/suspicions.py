@@ -15,6 +15,7 @@ from diagnosis.errors import nearest
 from diagnosis.records.arrays import among
 from diagnosis.records.checks import Fault, has_state
 from diagnosis.records.labels import labels_of
+from diagnosis.records.persons import odd_persons
 from diagnosis.records.suspected_units import suspected_units
 from diagnosis.vocabulary import Vocabulary, convert, is_unit
 from diagnosis.vocabulary.units import common_units, ucum_of
@@ -41,8 +42,8 @@ def suspicions(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], word
         yield from _mixed_units(code, unit, words)
         yield from _missing_units(findings, code, unit)
         yield from suspected_units(findings, words)
-    if not len(findings) and len(tables["cases"]):
-        yield Fault("no_findings", "findings", "case_id", "holds no rows: no case has a finding", _NO_ROWS, (), 1)
+    yield from _empty(tables)
+    yield from odd_persons(tables["cases"])
     yield from _rare(tables)
     yield from _dates(tables)
     yield from _ancestors(findings, case, words)
@@ -132,6 +133,18 @@ def _missing_units(findings: pa.Table, code: pa.DictionaryArray, unit: pa.Dictio
     with_unit[index[valued & united]] = True
     rows = np.flatnonzero(valued & ~united & with_unit[index]) if len(with_unit) else _NO_ROWS
     yield Fault("missing_unit", "findings", "unit", "is empty, and other values of the same code have one", rows)
+
+
+def _empty(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:
+    """Whole tables without what they are for."""
+    cases, findings = tables["cases"], tables["findings"]
+    if not len(cases):
+        yield Fault("no_cases", "cases", "case_id", "holds no rows: there is no case", _NO_ROWS, (), 1)
+    elif not len(findings):
+        yield Fault("no_findings", "findings", "case_id", "holds no rows: no case has a finding", _NO_ROWS, (), 1)
+    if len(cases) and all(one is None for one in labels_of(cases, tables.get("labels")).tolist()):
+        says = "no case has a confirmed diagnosis, here or in `labels`: suggestions can be made, nothing be learned"
+        yield Fault("no_diagnoses", "cases", "diagnosis", says, _NO_ROWS, (), 1)
 
 
 def _rare(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         write_records,
     )
     from diagnosis.records import OTHER, Case, Finding, Records, split
+    from diagnosis.review import ReviewLog
     from diagnosis.sample import load_sample, make_cohort
     from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion, simulate_workup
     from diagnosis.tracking import load_diagnoser
@@ -76,6 +77,7 @@ _HOMES = {
         "readers",
     ),
     **dict.fromkeys(("OTHER", "Case", "Finding", "Records", "split"), "records"),
+    "ReviewLog": "review",
     **dict.fromkeys(("load_sample", "make_cohort"), "sample"),
     **dict.fromkeys(("Diagnoser", "Differential", "Flag", "Suggestion", "simulate_workup"), "suggestions"),
     "load_diagnoser": "tracking",
@@ -106,6 +108,7 @@ __all__ = [
     "Records",
     "RecordsError",
     "RecordsFolder",
+    "ReviewLog",
     "Shards",
     "Suggestion",
     "TrainingResult",

@@ -1,0 +1,13 @@
+"""The clinician's side: what was shown, what the reviewer thought before and after, and what that may be used for.
+
+A `ReviewLog` keeps answers so that none is lost and none is changed unnoticed; `Agreement` compares reviewers with the
+model and with each other. A click after seeing the list is no truth: it becomes a label to learn from only where a
+test or the follow-up confirmed it.
+"""
+
+from diagnosis.review.agreement import Agreement
+from diagnosis.review.answer import BASES, CONFIRMING, Review, Verdict
+from diagnosis.review.chain import Verification
+from diagnosis.review.log import ReviewLog
+
+__all__ = ["BASES", "CONFIRMING", "Agreement", "Review", "ReviewLog", "Verdict", "Verification"]

@@ -1,0 +1,151 @@
+"""How far reviewers agree with the model and with each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.review.answer import Review
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Agreement", "agreement_of", "kappa", "latest"]
+
+_Z = 1.959963984540054  # two-sided 95 %
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """How far reviewers agree with the model and with each other.
+
+    Parameters
+    ----------
+    with_model : DataFrame, a row a reviewer and one ``all``
+        ``n`` answers that name a diagnosis; ``first``, ``listed``: share whose diagnosis was first, or on the list;
+        ``n_before``: answers with a first idea from before the list was revealed; ``before_first``, ``before_listed``:
+        the same shares for that idea; ``n_apart``: first ideas that were not first on the list; ``moved_to_first``:
+        share of these that ended as the first of the list (reliance, right or wrong); ``cannot_say``: answers
+        without one; ``median_seconds``.
+    between : DataFrame, a row a pair of reviewers
+        ``n`` cases both judged; ``agreement``: share with the same diagnosis; Cohen's ``kappa`` with its 95 % interval
+        ``low``, ``high`` (Fleiss, Cohen & Everitt 1969); nan where it is not defined.
+    """
+
+    with_model: pd.DataFrame
+    between: pd.DataFrame
+
+    def __repr__(self) -> str:
+        pairs = (
+            self.between.to_string(float_format="{:.3f}".format) if len(self.between) else "no case has two reviewers"
+        )
+        return f"{self.with_model.to_string(float_format='{:.3f}'.format)}\n\n{pairs}"
+
+    def _repr_html_(self) -> str:
+        return str(self.with_model.to_html(float_format="{:.3f}".format)) + str(
+            self.between.to_html(float_format="{:.3f}".format)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Both tables as plain values; a share that is not defined is None."""
+        return {"with_model": _plain(self.with_model), "between": _plain(self.between)}
+
+
+def latest(reviews: Iterable[Review]) -> list[Review]:
+    """Return each reviewer's last answer to each case; who answers again takes the earlier answer back."""
+    kept: dict[tuple[str, str], Review] = {}
+    for one in reviews:
+        kept.pop((one.reviewer, one.case_id), None)
+        kept[one.reviewer, one.case_id] = one
+    return list(kept.values())
+
+
+def agreement_of(reviews: Sequence[Review]) -> Agreement:
+    """Compare reviewers with the model and with each other, by each one's last answer to a case."""
+    import pandas as pd
+
+    last = latest(reviews)
+    names = sorted({one.reviewer for one in last})
+    rows = {name: _beside_model([one for one in last if one.reviewer == name]) for name in names}
+    rows["all"] = _beside_model(last)
+    judged = {name: {r.case_id: r.diagnosis for r in last if r.reviewer == name and r.diagnosis} for name in names}
+    pairs = [{"one": a, "other": b, **_beside_another(judged[a], judged[b])} for a, b in combinations(names, 2)]
+    columns = ["one", "other", "n", "agreement", "kappa", "low", "high"]
+    between = pd.DataFrame([pair for pair in pairs if pair["n"]], columns=columns)
+    return Agreement(pd.DataFrame.from_dict(rows, orient="index"), between)
+
+
+def kappa(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float]:
+    """Return Cohen's kappa of two judgements of the same cases, with a 95 % interval.
+
+    The interval takes the large-sample standard error of Fleiss, Cohen & Everitt, *Psychological Bulletin* 72 (1969),
+    323-327, formula 13. Where both name one and the same diagnosis throughout, kappa is not defined: nan.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in kappa(["flu", "flu", "cold", "cold"], ["flu", "cold", "cold", "cold"])]
+    [0.5, -0.245, 1.0]
+    """
+    names, codes = np.unique([*one, *other], return_inverse=True)
+    table: npt.NDArray[np.float64] = np.zeros((len(names), len(names)))
+    np.add.at(table, (codes[: len(one)], codes[len(one) :]), 1.0)
+    n = table.sum()
+    p = table / n
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    seen, chance = float(np.trace(p)), float(rows @ columns)
+    if chance >= 1:
+        return math.nan, math.nan, math.nan
+    value = (seen - chance) / (1 - chance)
+    diagonal = float((np.diag(p) * (1 - (rows + columns) * (1 - value)) ** 2).sum())
+    sums = (columns[:, None] + rows[None, :]) ** 2
+    apart = float((p * sums).sum() - (np.diag(p) * np.diag(sums)).sum())
+    variance = diagonal + (1 - value) ** 2 * apart - (value - chance * (1 - value)) ** 2
+    error = math.sqrt(max(variance, 0.0) / n) / (1 - chance)
+    return value, max(value - _Z * error, -1.0), min(value + _Z * error, 1.0)
+
+
+def _beside_model(reviews: Sequence[Review]) -> dict[str, float]:
+    named = [r for r in reviews if r.verdict != "cannot_say"]
+    before = [r for r in reviews if r.first_idea is not None and r.shown]
+    apart = [r for r in before if r.first_idea != r.shown[0][0] and r.saw_model]
+    spent = [r.seconds for r in reviews if r.seconds is not None]
+    return {
+        "n": len(named),
+        "first": _share([bool(r.shown) and r.diagnosis == r.shown[0][0] for r in named]),
+        "listed": _share([r.diagnosis in dict(r.shown) for r in named]),
+        "n_before": len(before),
+        "before_first": _share([r.first_idea == r.shown[0][0] for r in before]),
+        "before_listed": _share([r.first_idea in dict(r.shown) for r in before]),
+        "n_apart": len(apart),
+        "moved_to_first": _share([r.diagnosis == r.shown[0][0] for r in apart]),
+        "cannot_say": len(reviews) - len(named),
+        "median_seconds": float(np.median(spent)) if spent else math.nan,
+    }
+
+
+def _beside_another(one: dict[str, str], other: dict[str, str]) -> dict[str, float]:
+    both = sorted(one.keys() & other.keys())
+    if not both:
+        return {"n": 0}
+    left, right = [one[c] for c in both], [other[c] for c in both]
+    value, low, high = kappa(left, right)
+    same = _share([a == b for a, b in zip(left, right, strict=True)])
+    return {"n": len(both), "agreement": same, "kappa": value, "low": low, "high": high}
+
+
+def _share(hits: Sequence[bool]) -> float:
+    return sum(hits) / len(hits) if hits else math.nan
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = table.reset_index(names="reviewer") if "n_before" in table.columns else table
+    return [
+        {str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+        for row in rows.to_dict("records")
+    ]

@@ -2,12 +2,26 @@
 
 A `ReviewLog` keeps answers so that none is lost and none is changed unnoticed; `Agreement` compares reviewers with the
 model and with each other. A click after seeing the list is no truth: it becomes a label to learn from only where a
-test or the follow-up confirmed it.
+test or the follow-up confirmed it. `write_packet` sends one case, de-identified, to a remote expert; the answer comes
+back as a file that `ReviewLog.merge` takes.
 """
 
 from diagnosis.review.agreement import Agreement
 from diagnosis.review.answer import BASES, CONFIRMING, Review, Verdict
 from diagnosis.review.chain import Verification
+from diagnosis.review.deidentify import deidentified
 from diagnosis.review.log import ReviewLog
+from diagnosis.review.packet import Packet, write_packet
 
-__all__ = ["BASES", "CONFIRMING", "Agreement", "Review", "ReviewLog", "Verdict", "Verification"]
+__all__ = [
+    "BASES",
+    "CONFIRMING",
+    "Agreement",
+    "Packet",
+    "Review",
+    "ReviewLog",
+    "Verdict",
+    "Verification",
+    "deidentified",
+    "write_packet",
+]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from diagnosis.errors import UnknownCodeError
+from diagnosis.errors import InputError, UnknownCodeError
 from diagnosis.review import store
 from diagnosis.review.agreement import Agreement, agreement_of
 from diagnosis.review.answer import Review, Verdict, checked_review
+from diagnosis.review.answer_file import number_of, read_answer
 from diagnosis.review.chain import Verification, head_of, verify_chain
 from diagnosis.review.labels import with_reviews
+from diagnosis.review.packet import matching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,6 +137,42 @@ class ReviewLog:
         values = checked_review(review).to_json()
         entry = store.add(self.path, self.wait, "review", values)
         return Review.from_json({**values, "time": entry.time, "seq": entry.seq})
+
+    def merge(self, answer: str | Path, differentials: Iterable[Differential]) -> Review:
+        """Keep the answer to a consultation packet that came back as a file.
+
+        Parameters
+        ----------
+        answer : str or path
+            The filled-in ``answer.yaml``.
+        differentials : iterable of Differential
+            The one that the packet was made of among them.
+
+        Raises
+        ------
+        InputError
+            A file that is no answer, an answer to another case, or one that was merged before.
+        UnknownCodeError
+            A diagnosis that neither the vocabulary nor the model knows.
+        """
+        form = read_answer(answer)
+        given = dict(form.values)
+        minutes = given.pop("minutes")
+        packet = f"packet {form.packet} {form.proof}"
+        if any(one.comment.endswith(packet) for one in self.reviews()):
+            raise InputError("an answer that is not in the log yet", "this one was merged before", "nothing is to do")
+        return self.add(
+            matching(form.proof, differentials),
+            reviewer=given["reviewer"] or "",
+            verdict=cast("Verdict", given["verdict"]),
+            diagnosis=given["diagnosis"],
+            diagnosis_text=given["diagnosis_text"] or "",
+            first_idea=given["first_idea"],
+            basis=given["basis"],
+            reason=given["reason"] or "",
+            comment=f"{given['comment'] or ''}\n{packet}".lstrip(),
+            seconds=None if minutes is None else 60 * number_of(minutes),
+        )
 
     def reviews(self) -> list[Review]:
         """Return every answer that was not redacted, the first one first."""

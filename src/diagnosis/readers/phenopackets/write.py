@@ -37,7 +37,8 @@ _LABEL = {"case_id", "diagnosis", "status", "role", "rank", "probability"}
 
 
 class _Differential(Protocol):
-    case_id: str
+    @property
+    def case_id(self) -> str: ...
 
     def to_json(self) -> dict[str, Any]: ...
 

@@ -1,0 +1,169 @@
+"""A consultation packet: one case for a remote expert, de-identified, and a form to answer on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from diagnosis.errors import DiagnosisWarning, InputError
+from diagnosis.readers import write_phenopackets
+from diagnosis.readers.fhir import case_bundle
+from diagnosis.readers.whole_folder import whole_folder
+from diagnosis.review.answer_file import form_text
+from diagnosis.review.deidentify import deidentified
+
+if TYPE_CHECKING:
+    from diagnosis.suggestions import Differential
+    from diagnosis.suggestions.diagnoser import Reading
+
+__all__ = ["Packet", "matching", "write_packet"]
+
+_README = """\
+One case, for your opinion.
+
+case.html              the case and a list of suggestions: open it in a browser, no network is needed
+case.fhir.json         the same findings as a FHIR R4 Bundle
+case.phenopacket.json  the same as a GA4GH phenopacket
+answer.yaml            your answer: fill it in and send this one file back
+
+{question}
+
+What was taken out before sending:
+{left}
+
+What could not be written:
+{unwritten}
+
+The suggestions are decision support for clinicians. They are not for patients and not for time-critical decisions, they
+suggest no treatment and no dose, and a reassuring list does not exclude a diagnosis.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What was written.
+
+    Parameters
+    ----------
+    path : Path
+        The folder or zip file.
+    id : str
+        What the packet is called on its form.
+    left : tuple of str
+        What was taken out of the case before.
+    unwritten : tuple of str
+        What the FHIR Bundle or the phenopacket has no place for.
+    """
+
+    path: Path
+    id: str
+    left: tuple[str, ...]
+    unwritten: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([f"packet {self.id} in {self.path}", "taken out:", *(f"  {one}" for one in self.left)])
+
+
+def write_packet(differential: Differential, path: str | Path, *, question: str = "", lang: str = "en") -> Packet:
+    """Write one case with its suggestions, de-identified, as a folder or zip file for a remote expert.
+
+    The de-identified case is scored anew, so that the page speaks of what is sent. Moments keep their distances, ages
+    above 89 are pooled; ids, dates, place, free text and the diagnosis stay behind. The answer comes back as
+    ``answer.yaml``, which `ReviewLog.merge` takes.
+
+    Parameters
+    ----------
+    differential : Differential
+        The case and its list.
+    path : str or path
+        A folder that is not there yet, or a file that ends in ``.zip``.
+    question : str
+        What you would like to know; sent as it is, so name nobody.
+    lang : {"en", "zh"}
+        Language of the page.
+
+    Raises
+    ------
+    InputError
+        Something stands at `path`.
+    """
+    target = Path(path)
+    if target.exists():
+        raise InputError("a new folder or zip file for the packet", f"{target.name} is there already", "name another")
+    case, left = deidentified(differential.records)
+    reading = cast("Reading", differential.reading)
+    shown = differential.diagnoser.suggest(case, top=max(len(differential), 1), reading=reading)[0]
+    salt = secrets.token_hex(16)
+    ident = secrets.token_hex(4)
+    bundle, unplaced = case_bundle(case)
+    unwritten = [f"FHIR: {n:,} {what}" for what, n in sorted(unplaced.items())]
+    with _made(target) as folder:
+        (folder / "case.html").write_text(shown.to_html(lang=lang), encoding="utf-8")
+        bundle["entry"].append({"resource": {"id": "suggestions", **shown.to_fhir()}})
+        (folder / "case.fhir.json").write_text(json.dumps(bundle, ensure_ascii=False, indent=1), encoding="utf-8")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", DiagnosisWarning)
+            write_phenopackets(case, folder / "case.phenopacket.json", [shown])
+        unwritten += [f"phenopacket: {one.message}" for one in said]
+        (folder / "answer.yaml").write_text(form_text(ident, _proof(salt, differential)), encoding="utf-8")
+        text = _README.format(question=question, left=_listed(left), unwritten=_listed(unwritten))
+        (folder / "README.txt").write_text(text, encoding="utf-8")
+    return Packet(target, ident, left, tuple(unwritten))
+
+
+@contextmanager
+def _made(target: Path) -> Iterator[Path]:
+    """Yield a folder that becomes the folder or the zip file at `target`, whole or not at all."""
+    if target.suffix.lower() != ".zip":
+        with whole_folder(target) as folder:
+            yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix=".packet.", dir=target.absolute().parent) as name:
+        folder, file = Path(name) / "packet", Path(name) / "packet.zip"
+        folder.mkdir()
+        yield folder
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for one in sorted(folder.iterdir()):
+                entry = zipfile.ZipInfo(f"{target.stem}/{one.name}")
+                entry.external_attr = 0o600 << 16
+                archive.writestr(entry, one.read_bytes(), zipfile.ZIP_DEFLATED)
+        file.chmod(0o600)
+        file.replace(target)
+
+
+def matching(proof: str, differentials: Iterable[Differential]) -> Differential:
+    """Return the differential that a packet was made of.
+
+    Raises
+    ------
+    InputError
+        None of them is, or their records or model have changed since.
+    """
+    salt = proof.partition("-")[0]
+    for one in differentials:
+        if _proof(salt, one) == proof:
+            return one
+    raise InputError(
+        "the differential that the packet was made of",
+        "none of these is: another case, or its record or model has changed since",
+        "give the differentials as they were when the packet was written",
+    )
+
+
+def _proof(salt: str, differential: Differential) -> str:
+    """Return what ties a form to its case and says nothing about it: a salted hash of the whole record."""
+    about = f"{salt}\n{differential.records.digest()}\n{differential.model}\n{differential.case_id}"
+    return f"{salt}-{hashlib.sha256(about.encode()).hexdigest()}"
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {one}" for one in lines) or "- nothing"

@@ -1,9 +1,9 @@
 """The clinician's side: what was shown, what the reviewer thought before and after, and what that may be used for.
 
-A `ReviewLog` keeps answers so that none is lost and none is changed unnoticed; `Agreement` compares reviewers with the
-model and with each other. A click after seeing the list is no truth: it becomes a label to learn from only where a
-test or the follow-up confirmed it. `write_packet` sends one case, de-identified, to a remote expert; the answer comes
-back as a file that `ReviewLog.merge` takes.
+A `worklist` puts many cases in the order in which to read them. A `ReviewLog` keeps answers so that none is lost and
+none is changed unnoticed; `Agreement` compares reviewers with the model and with each other. A click after seeing the
+list is no truth: it becomes a label to learn from only where a test or the follow-up confirmed it. `write_packet` sends
+one case, de-identified, to a remote expert; the answer comes back as a file that `ReviewLog.merge` takes.
 """
 
 from diagnosis.review.agreement import Agreement
@@ -12,6 +12,7 @@ from diagnosis.review.chain import Verification
 from diagnosis.review.deidentify import deidentified
 from diagnosis.review.log import ReviewLog
 from diagnosis.review.packet import Packet, write_packet
+from diagnosis.review.worklists import Worklist, worklist
 
 __all__ = [
     "BASES",
@@ -22,6 +23,8 @@ __all__ = [
     "ReviewLog",
     "Verdict",
     "Verification",
+    "Worklist",
     "deidentified",
+    "worklist",
     "write_packet",
 ]

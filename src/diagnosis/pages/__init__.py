@@ -9,6 +9,7 @@ from diagnosis.pages.observations import LineView, RecordedFinding, Sides, sides
 from diagnosis.pages.review import SummaryRow, render_review
 from diagnosis.pages.tables import html_table
 from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, SuggestionView
+from diagnosis.pages.worklist import WorklistRow, render_worklist
 
 __all__ = [
     "CasePage",
@@ -21,8 +22,10 @@ __all__ = [
     "Sides",
     "SuggestionView",
     "SummaryRow",
+    "WorklistRow",
     "html_table",
     "render_case",
     "render_review",
+    "render_worklist",
     "sides",
 ]

@@ -16,13 +16,13 @@ from diagnosis.review.answer import Review
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Agreement", "agreement_of", "kappa", "latest"]
+__all__ = ["ReviewAgreement", "agreement_of", "kappa", "latest"]
 
 _Z = 1.959963984540054  # two-sided 95 %
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Agreement:
+class ReviewAgreement:
     """How far reviewers agree with the model and with each other.
 
     Parameters
@@ -66,7 +66,7 @@ def latest(reviews: Iterable[Review]) -> list[Review]:
     return list(kept.values())
 
 
-def agreement_of(reviews: Sequence[Review]) -> Agreement:
+def agreement_of(reviews: Sequence[Review]) -> ReviewAgreement:
     """Compare reviewers with the model and with each other, by each one's last answer to a case."""
     import pandas as pd
 
@@ -78,7 +78,7 @@ def agreement_of(reviews: Sequence[Review]) -> Agreement:
     pairs = [{"one": a, "other": b, **_beside_another(judged[a], judged[b])} for a, b in combinations(names, 2)]
     columns = ["one", "other", "n", "agreement", "kappa", "low", "high"]
     between = pd.DataFrame([pair for pair in pairs if pair["n"]], columns=columns)
-    return Agreement(pd.DataFrame.from_dict(rows, orient="index"), between)
+    return ReviewAgreement(pd.DataFrame.from_dict(rows, orient="index"), between)
 
 
 def kappa(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from diagnosis.errors import InputError
 
-__all__ = ["START", "Entry", "Verification", "content_hash", "head_of", "row_hash", "text_of", "verify_chain"]
+__all__ = ["START", "ChainCheck", "Entry", "content_hash", "head_of", "row_hash", "text_of", "verify_chain"]
 
 #: The hash before the first row.
 START = "0" * 64
@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class ChainCheck:
     """Whether a log is whole: how many rows it has, and what is wrong with it.
 
     Parameters
@@ -94,7 +94,7 @@ def head_of(last: Entry | None) -> str:
     return f"0:{START}" if last is None else f"{last.seq}:{last.hash}"
 
 
-def verify_chain(entries: Iterable[Entry], head: str | None = None) -> Verification:
+def verify_chain(entries: Iterable[Entry], head: str | None = None) -> ChainCheck:
     """Check every row, and that the log still holds what it held when `head` was taken.
 
     Raises
@@ -128,7 +128,7 @@ def verify_chain(entries: Iterable[Entry], head: str | None = None) -> Verificat
         problems.append(
             f"the log held {kept[0]:,} rows when the head was taken; it holds {rows:,}, and not the same ones"
         )
-    return Verification(rows, tuple(problems))
+    return ChainCheck(rows, tuple(problems))
 
 
 def _parsed(head: str) -> tuple[int, str]:

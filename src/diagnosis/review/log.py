@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 from diagnosis.errors import InputError, UnknownCodeError
 from diagnosis.review import store
-from diagnosis.review.agreement import Agreement, agreement_of
+from diagnosis.review.agreement import ReviewAgreement, agreement_of
 from diagnosis.review.answer import Review, Verdict, checked_review
 from diagnosis.review.answer_file import number_of, read_answer
-from diagnosis.review.chain import Verification, head_of, verify_chain
+from diagnosis.review.chain import ChainCheck, head_of, verify_chain
 from diagnosis.review.labels import with_reviews
 from diagnosis.review.packet import matching
 
@@ -186,7 +186,7 @@ class ReviewLog:
         columns = list(Review.__dataclass_fields__)
         return pd.DataFrame([one.to_json() for one in self.reviews()], columns=columns).set_index("seq")
 
-    def agreement(self) -> Agreement:
+    def agreement(self) -> ReviewAgreement:
         """Compare reviewers with the model and with each other, by each one's last answer to a case."""
         return agreement_of(self.reviews())
 
@@ -203,7 +203,7 @@ class ReviewLog:
         """Return a digest of the log so far; keep it elsewhere and give it to `verify` later."""
         return head_of(store.last(self.path, self.wait))
 
-    def verify(self, head: str | None = None) -> Verification:
+    def verify(self, head: str | None = None) -> ChainCheck:
         """Check that no row was changed or taken out and, with a `head` kept elsewhere, that no tail was cut off.
 
         Raises

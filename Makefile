@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench lock records-format clean
+.PHONY: help demo test test-services lint format bench lock records-format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +23,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 help:
 	@echo "make demo            train on the synthetic sample, evaluate, write runs/demo/review.html"
 	@echo "make test            every test, with coverage"
+	@echo "make test-services   the tests that start servers on this machine: MLflow's, PostgreSQL where it is installed"
 	@echo "make lint            ruff and mypy, as CI runs them"
 	@echo "make format          let ruff put the code in order"
 	@echo "make bench           every benchmark, small"
@@ -35,6 +36,9 @@ demo: $(VENV)/runtime.stamp
 
 test: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-fail-under=90 $(PYTEST_ARGS)
+
+test-services: $(VENV)/dev.stamp
+	@DIAGNOSIS_SERVICES=1 $(BIN)/python -m pytest -q -m services $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .

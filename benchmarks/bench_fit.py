@@ -1,6 +1,6 @@
 """How long does a fit take and how good is it, beside tuned LightGBM and a plain logistic regression?
 
-    DIAGNOSIS_DATA=... python benchmarks/bench_fit.py [fit batch busy streamed] [--cohort made|DDXPlus]
+    DIAGNOSIS_DATA=... python benchmarks/bench_fit.py [fit score busy streamed] [--cohort made|DDXPlus]
                                                       [--rounds N] [--size small|full] [--json]
 
 `fit`: the same encoder columns of a made cohort (43 diagnoses) and, with `DIAGNOSIS_DATA`, of patients drawn from
@@ -10,9 +10,11 @@ here, and so does .1 without the penalty that both get) and scikit-learn's Logis
 turns; seconds are those of the process's own CPU time, so that other work on the machine counts less; ratios are to the
 peer of the same turn and their median is shown.
 
-`batch`: cases scored in a second, all at once. The hybrid's peer is LightGBM's own prediction with the same trees.
+`score`: cases scored in a second, all at once, one thread. Either hybrid's peer is LightGBM's own prediction with the
+same trees.
 
-`busy`: a fit with two threads, alone and beside a loop that keeps one of the machine's cores busy; wall time.
+`busy`: a fit with two threads, alone and beside a loop that keeps one of the machine's cores busy; wall time, with the
+load of the machine before.
 
 `streamed`: the linear fit of cases in batches beside the same in memory.
 """
@@ -47,7 +49,7 @@ from diagnosis.sample import make_cohort
 
 TEST = 20_000
 ROUNDS = {"small": 3, "full": 2}
-SECTIONS = ("fit", "batch", "busy", "streamed")
+SECTIONS = ("fit", "score", "busy", "streamed")
 
 
 class Cases:
@@ -156,33 +158,41 @@ def quality_of(scores: Any, y: Any) -> dict[str, float]:
     return {f"top{k}": float((rank <= k).mean()) for k in (1, 3, 5)} | {"log_loss": float(-own.mean())}
 
 
-def batch(cases: Cases, rounds: int) -> dict[str, dict[str, float]]:
+def score(cases: Cases, rounds: int) -> dict[str, dict[str, float]]:
     """Score all cases at once."""
-    lgb = load_lightgbm()
+    lgb, X = load_lightgbm(), cases.X_test
     linear = LinearModel().fit(cases.X, cases.y)
-    hybrid = HybridModel(residual=False).fit(cases.X, cases.y, groups=cases.groups)
-    assert hybrid.boosted_ is not None
-    booster, X = lgb.Booster(model_str=hybrid.boosted_.trees_.text), cases.X_test
-    np.testing.assert_array_equal(hybrid.boosted_.scores(X), booster.predict(X, raw_score=True, num_threads=1))
-    makers: dict[str, Callable[[], Any]] = {
-        "linear": lambda: linear.scores(X),
-        "hybrid": lambda: hybrid.scores(X),
-        "LightGBM's predict, same trees": lambda: booster.predict(X, num_threads=1),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in makers}
+    found: dict[str, list[float]] = {"linear": []}
+    pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {}
+    for name, residual in (("hybrid", False), ("hybrid, residual", True)):
+        model = HybridModel(residual=residual).fit(cases.X, cases.y, groups=cases.groups)
+        if model.boosted_ is None:
+            continue
+        booster = lgb.Booster(model_str=model.boosted_.trees_.text)
+        np.testing.assert_array_equal(model.boosted_.scores(X), booster.predict(X, raw_score=True, num_threads=1))
+        pairs[name] = (
+            lambda model=model: model.scores(X),
+            lambda booster=booster: booster.predict(X, num_threads=1),
+        )
+    ratios: dict[str, list[float]] = {name: [] for name in pairs}
     for _ in range(2 * rounds + 1):
-        for name, make in makers.items():
-            start = time.process_time()
-            make()
-            seconds[name].append(time.process_time() - start)
-    peer = seconds["LightGBM's predict, same trees"]
+        found["linear"].append(cpu(lambda: linear.scores(X)))
+        for name, (ours, peer) in pairs.items():
+            taken, beside = cpu(ours), cpu(peer)
+            found.setdefault(name, []).append(taken)
+            ratios[name].append(beside / taken)
+    speed = {name: {"cases_a_second": X.shape[0] / statistics.median(taken)} for name, taken in found.items()}
     return {
-        name: {
-            "cases_a_second": X.shape[0] / statistics.median(taken),
-            "of_lightgbms_speed": statistics.median(b / a for a, b in zip(taken, peer, strict=True)),
-        }
-        for name, taken in seconds.items()
+        name: row | ({"of_lightgbms_speed": statistics.median(ratios[name])} if name in ratios else {})
+        for name, row in speed.items()
     }
+
+
+def cpu(do: Callable[[], Any]) -> float:
+    """Return the seconds of the process's own CPU time that something takes."""
+    start = time.process_time()
+    do()
+    return time.process_time() - start
 
 
 def busy(cases: Cases, rounds: int) -> dict[str, dict[str, float]]:
@@ -191,6 +201,7 @@ def busy(cases: Cases, rounds: int) -> dict[str, dict[str, float]]:
     X, y = cases.X[rows], cases.y[rows]
     model = BoostedModel(rounds=15, early_stopping=0, n_jobs=2)
     quiet, beside = [], []
+    load = os.getloadavg()[0]
     for _ in range(rounds):
         quiet.append(wall(lambda: model.fit(X, y)))
         neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
@@ -201,7 +212,7 @@ def busy(cases: Cases, rounds: int) -> dict[str, dict[str, float]]:
             neighbour.wait()
     times = statistics.median(b / q for b, q in zip(beside, quiet, strict=True))
     return {
-        "two threads, quiet": {"seconds": statistics.median(quiet)},
+        "two threads, alone": {"seconds": statistics.median(quiet), "load_before": load},
         "two threads, one busy neighbour": {"seconds": statistics.median(beside), "of_quiet": times},
     }
 

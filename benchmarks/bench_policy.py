@@ -1,12 +1,17 @@
 """Are the promises kept on cases the model has not seen: calibration, sets, flags, abstention?
 
-    [DIAGNOSIS_DATA=...] python benchmarks/bench_policy.py [--size small|full] [--model linear|hybrid] [--json]
+    [DIAGNOSIS_DATA=...] python benchmarks/bench_policy.py [promises|open] [--size small|full] [--model M] [--json]
 
-On a generated cohort (`full`: 60,000 cases, `small`: 8,000), a fifth of the patients held out. Beside each figure
-stands what it is to be judged by: the calibration error beside its 95th percentile under the model's own probabilities
-(labels drawn from them 200 times); the size of the sets beside the smallest possible, which knows the generator and
-takes its cutoff from the test cases themselves; the flags beside one threshold for each diagnosis. With DIAGNOSIS_DATA
-the same on the real sets that have a test side or can be split.
+`promises`: on a generated cohort (`full`: 60,000 cases, `small`: 8,000), a fifth of the patients held out. Beside each
+figure stands what it is to be judged by: the calibration error beside its 95th percentile under the model's own
+probabilities (labels drawn from them 200 times); the size of the sets beside the smallest possible, which knows the
+generator and takes its cutoff from the test cases themselves; the flags beside one threshold for each diagnosis. With
+DIAGNOSIS_DATA the same on the real sets that have a test side or can be split.
+
+`open`: some diagnoses (5 of the cohort's 43) are left out of training, in several draws, and stand among the unseen
+cases. How well is a case of theirs told from the others: by the largest probability, by the probability of "none of the
+listed" where rare diagnoses were pooled, by the nearest training case, and by the rule behind the flag `unlisted`; and
+which share has a flag, beside the share of the other cases that has one.
 """
 
 from __future__ import annotations
@@ -14,22 +19,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
+from sklearn.metrics import roc_auc_score
 
 from diagnosis.evaluation import evaluate
 from diagnosis.evaluation.calibration import ece, reliability
 from diagnosis.evaluation.groups import groups_of
 from diagnosis.models.policy import burden_at
 from diagnosis.readers import read_records
-from diagnosis.records import Records, split
+from diagnosis.records import OTHER, Records, split
 from diagnosis.sample import make_cohort
 from diagnosis.sample.posterior import posterior
 from diagnosis.suggestions import Diagnoser, Policy
+from diagnosis.suggestions.open_world import unlisted_scores
 from diagnosis.suggestions.red_flags import raised, shipped_red_flags
 
 CASES = {"small": 8_000, "full": 60_000}
@@ -46,10 +54,15 @@ REAL = {
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("question", nargs="?", choices=["promises", "open"], default="promises")
     parser.add_argument("--size", choices=["small", "full"], default="small")
     parser.add_argument("--model", choices=["linear", "hybrid", "boosted"], default="linear")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if asked.question == "open":
+        rows = [open_world(*one, asked.model) for one in open_sets(asked.size)]
+        print(json.dumps(rows, indent=1) if asked.json else "\n".join(map(open_line, rows)))
+        return
     cohort = make_cohort(CASES[asked.size], seed=7)
     train, test = split(cohort, by="patient", test_size=0.2, seed=0)
     others = (
@@ -180,6 +193,58 @@ def flags(fitted: Diagnoser, proba: NDArray[np.float64], column: NDArray[np.int6
         "by_threshold": seen,
         "out_of_fold": fitted.card_["chosen"]["must_not_miss"]["curve"],
     }
+
+
+def open_sets(size: str) -> Iterator[tuple[str, Records, int, int]]:
+    """Yield name, records, how many diagnoses are left out, and how many draws."""
+    yield "cohort", make_cohort(CASES["small"], seed=7), 5, 4 if size == "small" else 10
+    if data := os.environ.get("DIAGNOSIS_DATA"):
+        for name, left_out in (("gmd12_train", 2), ("mz4_train", 1), ("primary_tumor", 4)):
+            yield name, read_records(Path(data) / name), left_out, 5 if size == "small" else 10
+
+
+def open_world(name: str, records: Records, left_out: int, draws: int, model: str) -> dict[str, Any]:
+    """Leave diagnoses out of training and look for their cases, `draws` times."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for draw in range(draws):
+        train, test = split(records, by="patient", test_size=0.25, seed=draw)
+        kinds, counts = np.unique(train.y[train.y != None].astype(str), return_counts=True)  # noqa: E711 - by element
+        gone = np.random.default_rng(draw).choice(kinds[counts >= 10], left_out, replace=False)
+        fitted = Diagnoser(model=model).fit(train[np.isin(train.y.astype(str), np.setdiff1d(kinds, gone))])
+        test = test[np.isin(test.y.astype(str), kinds)]
+        unseen = np.isin(test.y.astype(str), gone)
+        for signal, value in signals_of(fitted, test).items():
+            cutoff = np.quantile(value[~unseen], 0.95)
+            told = float(roc_auc_score(unseen, value)), float((value[unseen] > cutoff).mean())
+            found.setdefault(signal, []).append(told)
+        kinds_of = [{flag.kind for flag in one.flags} for one in fitted.suggest(test)]
+        for kind in ("unlisted", "unlike_training"):
+            has = np.array([kind in one for one in kinds_of])
+            found.setdefault(f"flag {kind}", []).append((float(has[~unseen].mean()), float(has[unseen].mean())))
+    means = {key: [float(v) for v in np.mean(values, axis=0)] for key, values in found.items()}
+    return {"set": name, "n": len(records), "left_out": left_out, "draws": draws, "signals": means}
+
+
+def signals_of(fitted: Diagnoser, test: Records) -> dict[str, NDArray[np.float64]]:
+    """What may tell a case of an unseen diagnosis; larger speaks for one."""
+    seen = fitted.as_known(test)
+    X, proba = fitted.encoder_.transform(seen), fitted.predict_proba(test)
+    made = {"largest probability": -proba.max(axis=1), "nearest training case": -fitted.neighbours_.similarity(X)}
+    rule = fitted.calibration_.unlisted
+    if rule is not None:
+        made["rule of `unlisted`"] = unlisted_scores(rule, fitted.answers_, fitted.encoder_, X, proba)
+    if OTHER in fitted.classes_:
+        made["none of the listed"] = proba[:, fitted.classes_.tolist().index(OTHER)]
+    return made
+
+
+def open_line(row: dict[str, Any]) -> str:
+    """One set's answers as text."""
+    lines = [f"{row['set']} ({row['n']:,} cases, {row['left_out']} diagnoses left out, {row['draws']} draws)"]
+    for signal, (first, second) in row["signals"].items():
+        what = "of seen and unseen diagnoses" if signal.startswith("flag") else "AUROC, and caught at 5 % false alarms"
+        lines.append(f"    {signal:<24}{first:.3f}  {second:.3f}   {what}")
+    return "\n".join(lines)
 
 
 def show(found: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 _DATA = "DIAGNOSIS_DATA"
+_SERVICES = "DIAGNOSIS_SERVICES"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real_data" in getattr(item, "fixturenames", ()):
             item.add_marker("real_data")
+        if "services" in getattr(item, "fixturenames", ()):
+            item.add_marker("services")
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +52,13 @@ def real_data() -> Path:
     folder = Path(named)
     assert folder.is_dir(), f"{_DATA} names {folder}, which is no folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def services() -> None:
+    """Servers may be started on this machine; tests that ask for it run in `make test-services` and are skipped else."""
+    if not os.environ.get(_SERVICES):
+        pytest.skip("starts a server: run make test-services")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +16,9 @@ from typing import Any
 import pytest
 from tests.cli.commands import done, invoke, refused
 
-from diagnosis import Records, read_records, write_meds
+from diagnosis import Records, read_records, write_meds, write_records
 
-COMMANDS = ["demo", "check", "convert", "train", "tune", "evaluate", "suggest", "explain", "config schema"]
+COMMANDS = ["demo", "check", "convert", "train", "tune", "evaluate", "compare", "suggest", "explain", "config schema"]
 RUN = [sys.executable, "-c", "from diagnosis.cli import main; main()"]
 
 
@@ -78,8 +80,11 @@ def test_suggest_into_a_file(trained: dict[str, Any], ward_folder: Path, tmp_pat
 def test_explain_in_words(trained: dict[str, Any], ward_folder: Path):
     arguments = ("explain", trained["model"], ward_folder, "--case", "002")
     english, chinese = done(*arguments).stdout, done(*arguments, "--lang", "zh").stdout
-    assert all(word in english for word in ("for:", "against:", "unrecorded:", "pulse", "sepsis"))
-    assert all(word in chinese for word in ("脉搏", "败血症"))
+    assert all(word in english for word in ("For:", "Against:", "Not recorded:", "pulse", "sepsis"))
+    assert "Would most change this list" in english
+    assert "Would most change" not in done(*arguments, "--questions", 0).stdout
+    assert all(word in chinese for word in ("脉搏", "败血症", "支持：", "未记录：", "最可能改变本列表的信息"))
+    assert not re.search(r"[a-z]{5,}", chinese), "no English word is left in Chinese"
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -157,6 +162,38 @@ def test_convert_of_nothing_but_faults_makes_nothing(tmp_path: Path):
     assert len(aside.read_text(encoding="utf-8").splitlines()) == 2
 
 
+def test_two_models_are_compared_on_the_same_cases(
+    trained: dict[str, Any], config: Path, ward: Records, tmp_path: Path
+):
+    other = done("train", config, "--set", f"output={tmp_path / 'other'}", "--set", "model.C=0.01", "--json").stdout
+    from diagnosis import load_diagnoser
+
+    known = load_diagnoser(trained["model"]).training_ids_.seen(ward)
+    unseen = write_records(ward[~known], tmp_path / "unseen")
+    arguments = ("compare", trained["model"], json.loads(other)["model"], unseen)
+    found = json.loads(done(*arguments, "--json", "--metric", "top.1").stdout)
+    assert found["primary"] == "top.1"
+    assert {one["metric"] for one in found["differences"]} >= {"top.1", "log_loss"}
+    assert "top.1" in done(*arguments, "--metric", "top.1").stdout
+    assert "trained on" in refused("compare", trained["model"], trained["model"], write_records(ward, tmp_path / "all"))
+
+
+def test_a_folder_of_parquet_is_answered_part_by_part(trained: dict[str, Any], ward: Records, tmp_path: Path):
+    import pandas as pd
+
+    model, folder = trained["model"], write_records(ward, tmp_path / "ward", form="parquet")
+    found = done("suggest", model, folder, "--format", "parquet", "-o", tmp_path / "answers", "--top", 3)
+    assert found.stdout == f"{len(ward):,} cases in 1 parts: {tmp_path / 'answers'}\n"
+    lines = done("suggest", model, folder, "--format", "jsonl", "--top", 3).stdout.splitlines()
+    table = pd.read_parquet(tmp_path / "answers" / "part-00000.parquet")
+    assert table["case_id"].tolist() == [json.loads(line)["case_id"] for line in lines]
+    assert [len(ranked) for ranked in table["ranked"]] == [3] * len(ward)
+    assert "finished suggestions" in refused(
+        "suggest", model, folder, "--format", "parquet", "-o", tmp_path / "answers"
+    )
+    assert "give -o FOLDER" in refused("suggest", model, folder, "--format", "parquet")
+
+
 def test_another_encoding(ward_folder: Path, trained: dict[str, Any], tmp_path: Path):
     folder = tmp_path / "gbk"
     shutil.copytree(ward_folder, folder)
@@ -178,7 +215,7 @@ def test_bad_input_gets_one_message_and_status_2(
     assert "tables" in refused("convert", ward_folder, tmp_path / "x", "--from", "fhir5")
     assert "There is no such folder" in refused("suggest", tmp_path / "none", ward_folder)
     assert "No case has that id" in refused("suggest", model, ward_folder, "--case", "xyz")
-    assert "table, jsonl or fhir" in refused("suggest", model, ward_folder, "--format", "xml")
+    assert "table, jsonl, fhir or parquet" in refused("suggest", model, ward_folder, "--format", "xml")
     assert "posterior" in refused("suggest", model, ward_folder, "--reading", "differental")
     assert "Nearest: site" in refused("evaluate", model, ward_folder, "--by", "sitte")
     assert "measles" in refused("explain", model, ward_folder, "--case", "002", "--diagnosis", "measels")
@@ -262,4 +299,4 @@ def test_an_interrupted_training_leaves_nothing(config: Path, tmp_path: Path):
     _, messages = process.communicate(timeout=30)
     assert process.returncode == 130
     assert messages.startswith("Stopped")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert [path.name for path in output.iterdir()] == [".steps"], "the finished steps, and nothing that looks whole"

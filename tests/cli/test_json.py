@@ -116,6 +116,8 @@ def test_explain(trained: Json, ward_folder: Path):
     found = json.loads(done("explain", trained["model"], ward_folder, "--case", "002", "--top", 3, "--json").stdout)
     assert (found["schema"], found["case_id"], found["reading"]) == (1, "002", "posterior")
     assert len(found["suggestions"]) == 3
+    assert found["enough"] in (None, "sure", "little")
+    assert all({"code", "phase", "gain", "separates"} <= set(one) for one in found["questions"])
     first = found["suggestions"][0]
     for one in found["suggestions"]:
         assert all(number(one[name]) for name in ("probability", "log_probability", "score", "base"))

@@ -76,13 +76,13 @@ def test_an_evaluation_of_records(diagnoser, records):
 def test_a_fitted_diagnoser_scores_as_scikit_learn_scores_it():
     rng = np.random.default_rng(0)
 
-    def case(i, diagnoses):
+    def case(i, diagnoses, side="train"):
         k = int(rng.integers(len(diagnoses)))
         found = [Finding(f"f{j}", "present" if rng.random() < (0.8 if j == k else 0.2) else "absent") for j in range(4)]
-        return Case(found, case_id=f"c{i}", diagnosis=diagnoses[k], sex=("female", "male")[i % 2])
+        return Case(found, case_id=f"{side}{i}", diagnosis=diagnoses[k], sex=("female", "male")[i % 2])
 
     train = Records.from_cases([case(i, ["croup", "flu", "measles"]) for i in range(150)])
-    test = Records.from_cases([case(i, ["croup", "flu", "measles", "tetanus"]) for i in range(80)])
+    test = Records.from_cases([case(i, ["croup", "flu", "measles", "tetanus"], "test") for i in range(80)])
     diagnoser = Diagnoser(model="linear").fit(train)
     got = evaluate(diagnoser, test, by="sex", n_boot=10)
     seen = test.y != "tetanus"

@@ -68,10 +68,15 @@ def test_gain_of_a_question_is_that_of_its_scored_answers(linear_diagnoser: Diag
     gain = information_gain(np.array([first.chances]), after[None])
     assert first.gain == pytest.approx(float(gain.sum()), abs=1e-6)
     assert sum(first.chances) == pytest.approx(1.0)
-    # It separates the two that the answers move most in opposite directions.
+    # It separates the two that the answers move most in opposite directions, and says which of them is not listed.
     moved = after[1] - after[0]
     classes = linear_diagnoser.classes_
     assert first.separates == (classes[moved.argmax()], classes[moved.argmin()])
+    assert first.beyond == (False, False)
+    for question in linear_diagnoser.suggest(COUGH, top=1).next_questions(9):
+        shown = linear_diagnoser.suggest(COUGH, top=1)[0].diagnosis
+        assert question.beyond == tuple(one != shown for one in question.separates)
+        assert question.why().count("(not on this list)") == sum(question.beyond) == question.why("zh").count("未列出")
 
 
 def test_only_what_is_not_recorded_and_fit_is_asked(linear_diagnoser: Diagnoser) -> None:
@@ -116,6 +121,21 @@ def test_severity_weighs_and_cost_divides(linear_diagnoser: Diagnoser) -> None:
     for k in range(len(linear_diagnoser.classes_)):
         only = np.eye(len(linear_diagnoser.classes_))[k]
         assert by_worth(gains, able, only)[0] == gains.by_diagnosis[:, k].argmax()
+
+
+@settings(deadline=None, max_examples=60)
+@given(arrays(np.float64, 5, elements=shares), st.floats(0, 1), st.floats(0.5, 1))
+def test_no_stop_while_a_must_not_miss_diagnosis_is_flagged(
+    linear_diagnoser: Diagnoser, drawn: np.ndarray, gain: float, sure: float
+) -> None:
+    proba = drawn**6 / (drawn**6).sum()
+    at, flag_at = linear_diagnoser.classes_.tolist().index("G00.9"), linear_diagnoser.calibration_.flag_at
+    assert np.isfinite(flag_at).tolist() == [code == "G00.9" for code in linear_diagnoser.classes_]
+    is_first_and_sure = proba.argmax() == at and proba[at] >= sure
+    if proba[at] >= flag_at[at] and not is_first_and_sure:
+        assert enough(linear_diagnoser, proba, gain, sure) is None
+    if enough(linear_diagnoser, proba, gain, sure) == "sure":
+        assert proba.max() >= sure
 
 
 def test_it_is_not_enough_while_something_dangerous_is_flagged(linear_diagnoser: Diagnoser) -> None:

@@ -81,5 +81,5 @@ def test_rows_of_the_shap_explanation_add_up_to_the_scores() -> None:
     other = suggestion("J11.1", -1.9, {"cough": 0.4, "koplik": -1.0})
     found = Evidence("case", "posterior", (one, other), {"koplik": "Koplik spots"}).to_shap()
     np.testing.assert_allclose(found.base_values + found.values.sum(axis=1), [one.score, other.score], atol=1e-12)
-    assert found.feature_names == ["Koplik spots", "cough", "unrecorded"]
-    assert found.data[0].tolist() == ["present", "present", "unrecorded"]
+    assert found.feature_names == ["Koplik spots", "cough", "not recorded"]
+    assert found.data[0].tolist() == ["present", "present", "not recorded"]

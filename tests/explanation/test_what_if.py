@@ -13,9 +13,11 @@ from diagnosis.errors import InputError, UnknownCodeError
 from diagnosis.explanation.answered_rows import answered_rows
 from diagnosis.features import FindingEncoder
 from diagnosis.records import Case, Finding, Records
-from diagnosis.suggestions import Diagnoser, Differential
+from diagnosis.suggestions import Diagnoser, Differential, simulate_workup
 from diagnosis.suggestions.edits import changed_records, recorded_findings
+from diagnosis.suggestions.kin import kin_of
 from diagnosis.suggestions.smallest_change import possible_changes
+from diagnosis.vocabulary import Vocabulary
 
 CHILD = Case(
     [Finding("LOINC:8310-5", value=39.4, unit="Cel"), Finding("cough"), Finding("rash", "absent")], age_years=4
@@ -68,7 +70,7 @@ def test_cases_out_of_records_change_as_well_and_back_again(linear_diagnoser: Di
 def test_words_of_a_change(asked: Differential) -> None:
     found = asked.what_if(add=Finding("LOINC:8310-5", value=36.8, unit="Cel"), flip="rash")
     assert [c.words() for c in found.changes] == [
-        "body temperature: 36.8 Cel if measured again, instead of 39.4 Cel",
+        "body temperature: 36.8 °C if measured again, instead of 39.4 °C",
         "rash: present instead of absent",
     ]
     assert "皮疹：无改为有" in found.to_html("zh")
@@ -103,6 +105,35 @@ def test_rows_with_other_answers_are_those_of_the_encoder(linear_diagnoser: Diag
             if change.after is not None and change.after.value is None:
                 np.testing.assert_array_equal(fast[[i]].toarray(), whole.toarray())
         assert not {c.code for c in changes} & {"age", "sex"}
+
+
+def test_answers_are_spread_over_a_hierarchy_as_the_encoder_spreads_them() -> None:
+    # For the sake of the test: wheeze is a kind of cough, rash and stiff neck are kinds of vomiting.
+    parents = {"wheeze": "cough", "rash": "vomiting", "stiff_neck": "vomiting"}
+    records = small_records(120, seed=3)
+    rows = [{**row, "parents": parents.get(row["code"])} for row in records.vocabulary.finding_rows()]
+    records = records.with_vocabulary(Vocabulary.from_rows(rows, records.vocabulary.diagnosis_rows()))
+    encoder = FindingEncoder(hierarchy=True)
+    diagnoser = Diagnoser(model="linear", folds=2, encoder=encoder).fit(records)
+    fitted, spread = diagnoser.encoder_, 0
+    for one in diagnoser.suggest(records[:12]):
+        changes, answers = possible_changes(one)
+        plain, kin = fitted.transform(one.records), kin_of(diagnoser, one.records)
+        fast = answered_rows(plain, fitted.lineage_, answers, kin)
+        spread += (answered_rows(plain, fitted.lineage_, answers) != fast).nnz
+        there = set(recorded_findings(one.records))
+        for i, change in enumerate(changes):
+            if change.after is not None and change.after.value is None and change.code not in there:
+                whole = fitted.transform(changed_records(one.records, [change])).astype(np.float64)
+                np.testing.assert_array_equal(fast[[i]].toarray(), whole.toarray())
+        found = one.smallest_change()
+        assert found.found is None or found.found.first_changes
+    assert spread > 0
+    # With every question answered, a work-up knows what the encoder makes of the whole case.
+    whole = simulate_workup(diagnoser, records[:6], max_questions=40, tests=True, sure=1.0, least_gain=0.0)
+    own = np.searchsorted(diagnoser.classes_.astype(str), records[:6].y.astype(str))
+    proba = diagnoser.predict_proba(records[:6])
+    assert whole.log_loss[-1] == pytest.approx(-np.log(proba[np.arange(6), own]).mean(), abs=0.3)
 
 
 def test_smallest_change_is_verified_and_no_smaller_one_is_missed(linear_diagnoser: Diagnoser) -> None:

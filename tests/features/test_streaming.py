@@ -16,11 +16,12 @@ from scipy.sparse import csr_matrix
 from tests.small import small_records
 from tests.strategies import record_tables
 
-from diagnosis.errors import InputError, RecordsError
+from diagnosis.errors import InputError, RecordsError, WorkError
 from diagnosis.features import FindingEncoder
 from diagnosis.features.ahead import ahead
+from diagnosis.features.kept import Kept
+from diagnosis.features.ready import made_ready
 from diagnosis.features.states_only import has_states_only
-from diagnosis.features.streaming import Kept
 from diagnosis.readers.records_folder import open_records
 from diagnosis.records import Case, Finding, Records
 
@@ -77,7 +78,7 @@ def test_findings_of_nothing_but_states_take_a_shorter_way_to_the_same_row(
     records, unseen = Records.from_tables(plain), Records.from_tables(other)
     encoder = FindingEncoder(min_cases=min_cases)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("streaming", "learning"):
+        for module in ("ready", "learning"):
             patch.setattr(f"diagnosis.features.{module}.has_states_only", lambda coded: False)
         try:
             long = encoder.fit(records).to_json()
@@ -108,17 +109,54 @@ def test_an_iterator_that_is_used_up_is_refused() -> None:
         encoder.fit({"cases": records})
 
 
-def test_what_does_not_fit_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = small_records(40)
+@pytest.mark.parametrize("columns", [None, ("time", "subject")])
+@pytest.mark.parametrize("held", [1, 3_000, 1 << 29])
+def test_what_is_kept_to_be_encoded_is_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: tuple[str, ...] | None, held: int
+) -> None:
+    records = small_records(60)
     in_parquet(tmp_path, {n: records.arrow(n) for n in ("cases", "findings")})
-    X = FindingEncoder().fit_transform(records)
-    folder = open_records(tmp_path, batch_cases=9)
-    kept = Kept()
-    assert len(list(kept.passing(iter(folder)))) == len(kept.parts or ()) == 5
-    monkeypatch.setattr("diagnosis.features.streaming._KEPT", 1)
-    assert len(list(kept.passing(iter(folder)))) == 5
-    assert kept.parts is None
-    assert same(FindingEncoder().fit_transform(folder), X)
+    monkeypatch.setattr("diagnosis.features.kept.HELD", held)
+    folder = open_records(tmp_path, batch_cases=9, columns=columns)
+    encoder = FindingEncoder()
+    for n_jobs in (1, 2):
+        made = encoder.fit_transform(folder, n_jobs=n_jobs)
+        assert same(FindingEncoder().fit(folder).transform(folder), made)
+        shards = encoder.fit_transform(folder, to=tmp_path / f"shards {n_jobs}", n_jobs=n_jobs)
+        assert same(shards.matrix(), made)
+
+
+def test_values_that_do_not_fit_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diagnosis.features.kept.HELD", 1)
+    valued = small_records(20)
+    plain = Records.from_cases([Case([Finding("fever"), Finding("cough", "absent")], case_id=str(i)) for i in range(3)])
+    with Kept() as kept:
+        for one in (plain, plain):
+            kept.add(made_ready(one, {}))
+        assert [len(part.context.years) for part in kept.parts()] == [3, 3]
+        kept.add(made_ready(valued, {}))
+        kept.add(made_ready(plain, {}))
+        assert not kept.whole
+        assert list(kept.parts()) == []
+
+
+def test_no_room_for_what_is_kept_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("diagnosis.features.kept.HELD", 1)
+    monkeypatch.setattr("diagnosis.features.kept.tempfile.TemporaryFile", full)
+    cases = [Case([Finding("fever")], case_id=str(i)) for i in range(3)]
+    with pytest.raises(WorkError, match="TMPDIR"):
+        FindingEncoder().fit_transform(Records.from_cases(cases))
+
+
+def test_a_vocabulary_that_comes_later_counts_for_all_parts() -> None:
+    cases = [Case([Finding("CRP", value=float(i))], case_id=str(i), age_years=30.0, sex="male") for i in range(40)]
+    words = pa.table({"code": ["CRP"], "unit": ["mg/L"], "loinc": ["1988-5"]})
+    parts = [Records.from_cases(cases[:20]), Records.from_cases(cases[20:], vocabulary=words)]
+    encoder = FindingEncoder().fit(parts)
+    assert same(FindingEncoder().fit_transform(parts), encoder.transform(parts))
 
 
 def test_unknown_codes_of_a_folder_cost_nothing_and_are_counted(tmp_path: Path) -> None:

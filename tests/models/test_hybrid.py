@@ -168,6 +168,23 @@ def test_where_trees_add_nothing_there_are_none(folds):
     assert np.isfinite(scores).all(axis=1).any()
 
 
+def test_large_residual_work_is_thinned_and_what_is_all_but_solved_gets_no_trees(cohort, monkeypatch):
+    cases = cohort(n=1200, k=3)
+    X = cases.X.toarray()
+    y = np.where(X[:, 1] != X[:, 2], "exclusive", cases.y)
+    for name, enough in (("_ENOUGH_SCORES", 2000), ("_JUDGED_SCORES", 400), ("_ENOUGH_WORK", 8000)):
+        monkeypatch.setattr(f"diagnosis.models.hybrid_fit.{name}", enough)
+    model = HybridModel(boosted=SMALL, folds=1, residual=True)
+    scores = model.fit_cross(X, y, groups=cases.groups)
+    judged = np.isfinite(scores).all(axis=1)
+    assert 20 < judged.sum() <= 100
+    assert model.weights_[1] > 0
+    index = np.searchsorted(model.classes_, y)
+    assert log_loss(model.scores(X), index) < 0.9 * log_loss(model.linear_.scores(X), index)
+    monkeypatch.setattr("diagnosis.models.hybrid_fit._LITTLE", 10.0)
+    assert HybridModel(boosted=SMALL, folds=1, residual=True).fit(X, y, groups=cases.groups).boosted_ is None
+
+
 @pytest.mark.parametrize("residual", [False, True])
 def test_parts_of_one_diagnosis_each_still_give_a_model(residual):
     X, y = np.eye(4), np.array(["a", "a", "b", "b"])

@@ -66,18 +66,6 @@ def test_a_value_speaks_for_the_diagnosis_whose_mean_it_is_near():
     assert says(3.0)[1] - says(3.0)[0] == pytest.approx(2.0, abs=0.3)
 
 
-def test_tallies_of_parts_are_taken_away(cohort):
-    cases = cohort(n=90, k=3)
-    X, y = clean_rows(cases.X), np.unique(cases.y, return_inverse=True)[1]
-    valued, part = value_columns(X), np.arange(90) % 3 == 0
-    whole, own, rest = (
-        tally(X[r], y[r], cases.weight[r], 3, valued)
-        for r in (np.arange(90), np.flatnonzero(part), np.flatnonzero(~part))
-    )
-    for name in ("cases", "ones", "filled", "total", "squares"):
-        np.testing.assert_allclose(getattr(whole.less(own), name), getattr(rest, name), atol=1e-9)
-
-
 def test_candidates_are_the_best_and_ties_take_the_first():
     X, y = many(60, 6, 20)
     stage = SMALL.fit(X, y).learned_.stage

@@ -73,7 +73,8 @@ def test_every_named_reason_on_the_page_traces_to_its_line(
         elif "data-code" in element.attributes and side in ("dx-for", "dx-against"):
             codes.setdefault((i, side), []).append(element.attributes["data-code"])
     for (i, side), named in codes.items():
-        lines = page.suggestions[i].for_ if side == "dx-for" else page.suggestions[i].against
+        measured = page.rival_of(page.suggestions[i]) or page.suggestions[i]
+        lines = measured.for_ if side == "dx-for" else measured.against
         relative = [next(line.relative for line in lines if line.code == code) for code in named]
         sign = 1 if side == "dx-for" else -1
         assert all(r * sign > 0 for r in relative)
@@ -89,3 +90,5 @@ def test_the_evidence_of_a_golden_case_adds_up_to_its_probability(name: str, gol
     mean = math.fsum(w * math.log(s.probability) for w, s in zip(weights, shown, strict=True))
     for s in shown:
         assert total_relative(s) == pytest.approx(math.log(s.probability) - mean, abs=1e-9)
+        if (rival := golden(name).rival_of(s)) is not None:
+            assert total_relative(rival) == pytest.approx(math.log(rival.ratio), abs=1e-9)

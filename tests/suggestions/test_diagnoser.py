@@ -230,7 +230,7 @@ def test_reprs_help(fitted: Diagnoser, train: Records) -> None:
     one = fitted.suggest(train[:1])[0]
     assert "5 shown" in repr(one)
     assert "%" in str(one)
-    assert "for:" in str(one.explain())
+    assert "For:" in str(one.explain())
     assert "log ratio" in str(one.contrast("J45.9", "A09.9"))
     assert "<script" not in one._repr_html_()
     assert len(one.explain().to_frame()) == sum(len(s.lines) for s in one.explain().suggestions)

@@ -120,7 +120,7 @@ def test_patients_of_the_training_are_recognised_also_after_loading(
     folder = fitted.save(tmp_path / "model")
     seen = train[:40]
     for diagnoser in (fitted, load_bundle(folder)):
-        found = {s.kind: s for s in evaluate(diagnoser, seen, n_boot=0, suspicions=False).suspicions}
+        found = {s.kind: s for s in evaluate(diagnoser, seen, n_boot=0, suspicions=False, on_seen="report").suspicions}
         assert (found["trained_on"].n, found["trained_on"].share) == (40, 1.0)
         assert "c0" not in found["trained_on"].says
         assert "trained_on" in {f.kind for f in diagnoser.suggest(seen[:1])[0].flags}

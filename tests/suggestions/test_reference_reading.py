@@ -114,9 +114,10 @@ def test_without_lists_or_with_an_unknown_reading_it_says_what_to_do(fitted: Dia
 
 
 def test_an_evaluation_puts_both_readings_beside_the_lists(fitted: Diagnoser, records: Records) -> None:
-    found = evaluate(fitted, records, n_boot=0, suspicions=False)
+    found = evaluate(fitted, records, n_boot=0, suspicions=False, on_seen="report")
     plain = found.to_json()["lists"]
     assert plain["differential"]["ddr"] > plain["posterior"]["ddr"]
     assert plain["posterior"]["n"] == 220
     assert "220 reference lists" in repr(found)
-    assert evaluate(fitted, small_records(60), n_boot=0, suspicions=False).to_json()["lists"] == {}
+    others = evaluate(fitted, small_records(60), n_boot=0, suspicions=False, on_seen="report")
+    assert others.to_json()["lists"] == {}

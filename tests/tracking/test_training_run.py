@@ -14,26 +14,31 @@ from diagnosis.tracking import TrackedRun
 from diagnosis.tracking.mlflow_run import client_for
 from diagnosis.training import Config, TrainingResult, train
 
-Run = Callable[[], TrainingResult]
+Run = Callable[..., TrainingResult]
 
 
 @pytest.fixture
 def run(store: str, two: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
-    config = Config.model_validate(
-        {
+    records = str(write_records(two, tmp_path / "records"))
+    experiment = f"clinic {tmp_path.name}"
+
+    def run(tracking: dict[str, str] | None = None, seed: int = 0) -> TrainingResult:
+        plain = {
             "name": "clinic",
-            "records": str(write_records(two, tmp_path / "records")),
+            "seed": seed,
+            "records": records,
             "split": {"by": "patient", "test": 0.4},
             "model": {"kind": "linear"},
             "evaluation": {"by": ["site"]},
-            "tracking": {"uri": store, "experiment": "clinic"},
+            "tracking": {"uri": store, "experiment": experiment, **(tracking or {})},
         }
-    )
-    return lambda: train(config)
+        return train(Config.model_validate(plain))
+
+    return run
 
 
-def test_config_metrics_digest_versions_and_files(run: Run, store: str):
+def test_config_metrics_digest_versions_and_files(run: Run, store: str, tmp_path: Path):
     result = run()
     client = client_for(store)
     found = client.get_run(result.run_id)
@@ -46,20 +51,54 @@ def test_config_metrics_digest_versions_and_files(run: Run, store: str):
     assert found.data.metrics["seconds.fit"] > 0
     assert len(found.data.tags["digest.records"]) == 64
     assert "version.lightgbm" in found.data.tags
-    assert {f.path for f in client.list_artifacts(result.run_id)} == {"bundle", "config.yaml", "evaluation.json"}
+    files = {f.path for f in client.list_artifacts(result.run_id)}
+    assert files == {"config.yaml", "evaluation.json", "report.html", "model_card.md", "plots"}
+    assert {f.path for f in client.list_artifacts(result.run_id, "plots")} == {
+        "plots/calibration.svg",
+        "plots/top1_by_group.svg",
+    }
+    assert found.data.metrics["peak_mib.fit"] > 10
+    (data,) = found.inputs.dataset_inputs
+    assert (data.dataset.name, data.tags[0].value) == ("records", "records")
+    assert found.data.tags["digest.records"].startswith(data.dataset.digest)
+    assert str(tmp_path) not in data.dataset.source + data.dataset.profile, "its path says nothing to others"
+    assert f"MLflow's database {store.removeprefix('sqlite:///')}" in result.outside
 
 
-def test_the_model_in_mlflow_is_the_model_in_the_folder(run: Run, store: str, two: Records):
+def test_the_model_in_mlflow_is_the_model_in_the_folder(
+    run: Run, store: str, two: Records, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     result = run()
-    loaded = load_diagnoser(f"runs:/{result.run_id}/bundle", tracking_uri=store)
-    np.testing.assert_array_equal(loaded.predict_proba(two), result.diagnoser.predict_proba(two))
+    (logged,) = client_for(store).search_logged_models([client_for(store).get_run(result.run_id).info.experiment_id])
+    assert logged.source_run_id == result.run_id
+    assert logged.status == "READY"
+    for uri in (f"runs:/{result.run_id}", f"runs:/{result.run_id}/model", f"runs:/{result.run_id}/bundle"):
+        loaded = load_diagnoser(uri, tracking_uri=store)
+        np.testing.assert_array_equal(loaded.predict_proba(two), result.diagnoser.predict_proba(two))
+    assert load_diagnoser(f"models:/{logged.model_id}", tracking_uri=store).fingerprint == result.diagnoser.fingerprint
 
 
-def test_nothing_about_a_patient_reaches_mlflow(run: Run, store: str, two: Records):
-    result = run()
+def test_a_registered_model_goes_by_its_alias(run: Run, store: str, two: Records, monkeypatch: pytest.MonkeyPatch):
+    import mlflow.pyfunc
+
+    champion = run({"registered_model": "clinic", "alias": "champion"})
+    challenger = run({"registered_model": "clinic", "alias": "challenger"}, seed=4)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    for alias, result in (("champion", champion), ("challenger", challenger)):
+        assert load_diagnoser(f"models:/clinic@{alias}").fingerprint == result.diagnoser.fingerprint
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", store)
+    served = mlflow.pyfunc.load_model("models:/clinic@challenger")
+    assert served.predict({"cases": [{"findings": [{"code": "fever"}]}]})[0]["ranked"][0]["diagnosis"] == "flu"
+
+
+def test_nothing_about_a_patient_reaches_mlflow(run: Run, store: str, two: Records, tmp_path: Path):
+    run()
     folder = Path(store.removeprefix("sqlite:///")).parent
-    files = [path for path in folder.rglob("*") if path.is_file() and str(result.run_id) in str(path)]
-    assert len(files) > 5
+    experiment = f"clinic_{tmp_path.name}"
+    files = [path for path in (folder / "mlruns" / experiment).rglob("*") if path.is_file()]
+    assert len(files) > 15
+    assert [path for path in files if path.name == "MLmodel"]
     assert not [path for path in files if "local" in path.parts]
     for path in (*files, folder / "mlflow.db"):
         found = path.read_bytes()

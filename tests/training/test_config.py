@@ -43,7 +43,7 @@ def test_every_default_round_trips(write):
 def test_the_keys_are_those_that_are_documented():
     documented = """
         version name seed n_jobs engine records test_records cohort as_of labels split features model knowledge
-        vocabulary target calibration suggestion evaluation tracking output
+        vocabulary target calibration masking suggestion evaluation tracking output
     """
     assert list(Config.model_fields) == documented.split()
     plain = Config().model_dump(mode="json")
@@ -63,6 +63,7 @@ def test_the_keys_are_those_that_are_documented():
     }
     assert plain["model"] == {"kind": "hybrid"}
     assert plain["calibration"] == {"method": "adaptive"}
+    assert plain["masking"] == "auto"
     sets = {"set": "lac", "set_by": ["age_band", "site", "sex"], "class_conditional": False}
     flags = {"must_not_miss": {"sensitivity": 0.95, "per": "case"}, "abstain": None, "red_flags": True}
     assert plain["suggestion"] == {"top": 5, "coverage": 0.9} | sets | flags

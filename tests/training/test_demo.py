@@ -10,7 +10,7 @@ import pytest
 from diagnosis.models.batch import Batch
 from diagnosis.training import demo as demo_module
 from diagnosis.training import read_config, run_demo
-from diagnosis.training.demo import choose_cases
+from diagnosis.training.explaining import choose_cases
 from diagnosis.training.schema import ModelChoice
 
 

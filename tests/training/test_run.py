@@ -14,7 +14,6 @@ import pytest
 from diagnosis import Diagnoser, Records, load_diagnoser
 from diagnosis.errors import ConfigError, InputError, WorkError
 from diagnosis.training import Config, train
-from diagnosis.training import run as run_module
 from diagnosis.training.schema import ModelChoice
 
 WriteConfig = Callable[..., Path]
@@ -23,7 +22,9 @@ WriteConfig = Callable[..., Path]
 def test_a_run_saves_what_it_returns(write_config: WriteConfig, clinic: Records):
     result = train(write_config())
     assert result.model_path == Path("runs/clinic/bundle")
-    assert {p.name for p in Path("runs/clinic").iterdir()} == {"bundle", "config.yaml", "evaluation.json", "run.json"}
+    pages = {"model_card.md", "plots", "report.html", "review.html"}
+    files = {"bundle", "check.json", "config.yaml", "evaluation.json", "run.json"}
+    assert {p.name for p in Path("runs/clinic").iterdir()} == files | pages
     loaded = load_diagnoser("runs/clinic")
     np.testing.assert_array_equal(loaded.predict_proba(clinic), result.diagnoser.predict_proba(clinic))
     written = json.loads(Path("runs/clinic/evaluation.json").read_text(encoding="utf-8"))
@@ -155,33 +156,6 @@ def test_the_log_holds_no_patient(write_config: WriteConfig, clinic: Records, ca
     train(write_config())
     assert "Fit linear on" in caplog.text
     assert not any(str(name) in caplog.text for name in {*clinic.case_ids, *clinic.groups})
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
-def test_a_run_that_is_stopped_leaves_nothing(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, stop):
-    path = write_config()
-
-    def fail(*_args: object) -> None:
-        raise stop
-
-    monkeypatch.setattr(run_module, "_write_json", fail)
-    with pytest.raises(stop):
-        train(path)
-    assert list(Path("runs").iterdir()) == []
-
-
-def test_a_run_that_is_stopped_leaves_the_earlier_one(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch):
-    path = write_config()
-    train(path)
-    before = Path("runs/clinic/run.json").read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(run_module, "_write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            train(path, ["seed=9"])
-    assert Path("runs/clinic/run.json").read_bytes() == before
-    assert [p.name for p in Path("runs").iterdir()] == ["clinic"]
-    train(path, ["seed=9"])
-    assert Path("runs/clinic/run.json").read_bytes() != before
 
 
 def test_what_cannot_be_written_is_said_before_the_records_are_read(write_config: WriteConfig):

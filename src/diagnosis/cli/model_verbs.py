@@ -1,4 +1,4 @@
-"""Verbs that ask a model: evaluate, suggest and explain."""
+"""Verbs that ask a model: evaluate, compare, suggest and explain."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from diagnosis.cli.options import AsJson, Encoding, Format, From, Model, Options
 from diagnosis.cli.output import as_json as json_line
 from diagnosis.cli.output import busy, output_to, print_json, say
 from diagnosis.cli.root import app
-from diagnosis.errors import UnknownNameError, nearest
+from diagnosis.errors import InputError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
     from diagnosis.suggestions import Differential
     from diagnosis.suggestions.diagnoser import Reading
 
-__all__ = ["evaluate", "explain", "suggest"]
+__all__ = ["compare", "evaluate", "explain", "suggest"]
 
 _CHUNK = 500
-_OUTPUTS = ("table", "jsonl", "fhir")
+_OUTPUTS = ("table", "jsonl", "fhir", "parquet")
 _PLAIN: dict[str, Callable[[Differential], dict[str, Any]]] = {
     "jsonl": lambda one: one.to_json(),
     "fhir": lambda one: one.to_fhir(),
@@ -45,8 +45,31 @@ def evaluate(
     diagnoser, cases = load(model, records, format, option, encoding)
     groups = tuple(name.strip() for name in by.split(",") if name.strip())
     with busy(f"Evaluate on {len(cases):,} cases"):
-        evaluation = evaluate_records(diagnoser, cases, by=groups)
+        evaluation = evaluate_records(diagnoser, cases, by=groups, on_seen="report")
     print_json(evaluation.to_json()) if as_json else typer.echo(repr(evaluation))
+
+
+@app.command(epilog="Example: diagnosis compare models:/clinic@champion models:/clinic@challenger records/ --json")
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="The model to compare with: a folder or an MLflow URI.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The other model.")],
+    records: RecordsFolder,
+    metric: Annotated[str, typer.Option(help="The one metric declared before looking.")] = "log_loss",
+    format: Format = "tables",
+    option: Options = None,
+    encoding: Encoding = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models on the same cases, which neither has seen."""
+    from diagnosis.evaluation import compare as compare_models
+    from diagnosis.tracking import load_diagnoser
+
+    reference, cases = load(first, records, format, option, encoding)
+    with busy("Load the other model"):
+        other = load_diagnoser(second)
+    with busy(f"Compare on {len(cases):,} cases"):
+        found = compare_models(reference, other, cases, primary=metric)
+    print_json(found.to_json()) if as_json else typer.echo(str(found))
 
 
 @app.command(epilog="Example: diagnosis suggest runs/sample records/ --format jsonl -o suggestions.jsonl")
@@ -58,7 +81,13 @@ def suggest(
     reading: Annotated[
         str | None, typer.Option(help="posterior or differential, where the model has learned it. Default: its own.")
     ] = None,
-    format: Annotated[str, typer.Option(help="table, jsonl, or fhir (a RiskAssessment a line).")] = "table",
+    format: Annotated[
+        str,
+        typer.Option(
+            help="table, jsonl, fhir (a RiskAssessment a line), or parquet: a folder of Parquet of any size, answered "
+            "part by part into the folder -o; started again, it goes on where it was stopped."
+        ),
+    ] = "table",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
     from_: From = "tables",
     option: Options = None,
@@ -68,8 +97,11 @@ def suggest(
     if format not in _OUTPUTS:
         near = nearest(format, _OUTPUTS)
         raise UnknownNameError(
-            "Suggestions are written as table, jsonl or fhir", f"Asked for {format!r}", "Use one.", near=near
+            "Suggestions are written as table, jsonl, fhir or parquet", f"Asked for {format!r}", "Use one.", near=near
         )
+    if format == "parquet":
+        _in_parts(model, records, output, top, reading, case is None and from_ == "tables")
+        return
     diagnoser, cases = load(model, records, from_, option, encoding, case)
     with output_to(output) as out:
         step = len(cases) if diagnoser.encoder_.windows else _CHUNK
@@ -77,6 +109,26 @@ def suggest(
             some = diagnoser.suggest(cases[start : start + step], top=top, reading=cast("Reading | None", reading))
             for one in (one for one in some if case in (None, one.case_id)):
                 out.write(f"{one}\n\n" if format == "table" else json_line(_PLAIN[format](one)) + "\n")
+
+
+def _in_parts(
+    model: str, records: Path, output: Path | None, top: int, reading: str | None, all_of_tables: bool
+) -> None:
+    from diagnosis.suggestions.in_parts import suggest_parts
+    from diagnosis.tracking import load_diagnoser
+
+    if output is None or not all_of_tables:
+        raise InputError(
+            "--format parquet answers all cases of a folder of Parquet tables",
+            "no folder was named for the answers" if output is None else "one case, or another format, was asked for",
+            "give -o FOLDER, without --case and --from; `diagnosis convert` makes the tables",
+        )
+    with busy("Load the model"):
+        diagnoser = load_diagnoser(model)
+    with busy("Answer part by part"):
+        done = suggest_parts(diagnoser, records, output, top=top, reading=cast("Reading | None", reading))
+    kept = f", {done.n_kept:,} of them from before" if done.n_kept else ""
+    typer.echo(f"{done.n_cases:,} cases in {done.n_parts:,} parts{kept}: {done.folder}")
 
 
 @app.command(epilog="Example: diagnosis explain runs/sample records/ --case 17 --html case.html --lang zh")
@@ -88,6 +140,9 @@ def explain(
         list[str] | None, typer.Option(metavar="D", help="A diagnosis, by code or name; may be repeated.")
     ] = None,
     top: Top = 5,
+    questions: Annotated[
+        int, typer.Option(min=0, metavar="K", help="How many answers that would change the list to name; 0: none.")
+    ] = 3,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page of the case.")] = None,
     as_json: AsJson = False,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of names and page.")] = "en",
@@ -95,15 +150,19 @@ def explain(
     option: Options = None,
     encoding: Encoding = None,
 ) -> None:
-    """Say what speaks for and against each suggestion of one case."""
+    """Say what speaks for and against each suggestion of one case, and what would change the list."""
+    from diagnosis.suggestions.asks import asks_json, asks_words
+
     diagnoser, cases = load(model, records, format, option, encoding, case)
     differential = diagnoser.suggest(cases, top=top)[0]
     evidence = differential.explain(diagnosis or None, top=top)
     if html:
         with output_to(html) as out:
-            out.write(differential.to_html(lang=lang))
+            out.write(differential.to_html(lang=lang, questions=questions))
         say(f"Page: {html}")
     if as_json:
-        print_json(evidence.to_json())
+        print_json({**evidence.to_json(), **asks_json(differential, questions)})
         return
     typer.echo(str(evidence.in_language(differential.records.vocabulary, lang)))
+    if asks := asks_words(differential, questions, lang):
+        typer.echo(asks)

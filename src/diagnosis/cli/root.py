@@ -14,7 +14,7 @@ __all__ = ["app", "config_app"]
 
 
 #: The verbs as the help lists them: in the order in which one comes to need them.
-_ORDER = ("demo", "check", "convert", "train", "tune", "evaluate", "suggest", "explain", "config")
+_ORDER = ("demo", "check", "convert", "train", "tune", "evaluate", "compare", "suggest", "explain", "config")
 
 
 class _Reporting(TyperGroup):

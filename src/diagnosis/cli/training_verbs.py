@@ -20,7 +20,7 @@ def demo() -> None:
     from diagnosis.training import run_demo
 
     done = run_demo()
-    typer.echo(repr(done.result.evaluation))
+    typer.echo(done.result.judged.text)
     say(done.result.note)
     typer.echo(f"Review page: {done.page}")
 
@@ -34,11 +34,13 @@ def train(config: ConfigFile, set_: Overrides = None, as_json: AsJson = False) -
     if as_json:
         print_json(result.to_json())
         return
-    typer.echo(repr(result.evaluation))
+    typer.echo(result.judged.text)
     say("\n".join([*(f"{reason}: {n:,}" for reason, n in result.flow.items()), result.note]))
+    say("\n".join(f"{step}: {s:.1f} s, {result.peak_mib[step]:,.0f} MiB" for step, s in result.seconds.items()))
     typer.echo(f"Model: {result.model_path}")
     if result.run_id:
         typer.echo(f"MLflow run: {result.run_id}")
+    say("\n".join(f"Written outside the run's folder: {place}" for place in result.outside))
 
 
 @app.command(epilog="Example: diagnosis tune configs/sample.yaml --trials 40 --timeout 3600")

@@ -18,7 +18,17 @@ from scipy import sparse
 
 from diagnosis.evaluation.calibration import N_BINS, assign_bins
 
-__all__ = ["Ratio", "centred", "draw_patients", "ece_draws", "interval", "macro_draws", "mean_recall", "ratio_draws"]
+__all__ = [
+    "Ratio",
+    "centred",
+    "draw_patients",
+    "ece_draws",
+    "interval",
+    "macro_draws",
+    "mean_recall",
+    "moved",
+    "ratio_draws",
+]
 
 _BLOCK = 25
 _LOW, _HIGH = 2.5, 97.5
@@ -123,8 +133,13 @@ def centred(drawn: NDArray[np.float64], estimate: float) -> NDArray[np.float64]:
     A mean of absolute deviations grows with noise, and a draw has the noise of the sample and its own: uncorrected,
     the interval of a small calibration error lies above the error itself.
     """
+    return np.maximum(moved(drawn, estimate), 0.0)
+
+
+def moved(drawn: NDArray[np.float64], estimate: float) -> NDArray[np.float64]:
+    """Move draws so that their mean is the estimate: a metric that every draw shifts the same way stays inside."""
     defined = drawn[np.isfinite(drawn)]
-    return drawn if len(defined) == 0 else np.maximum(drawn - defined.mean() + estimate, 0.0)
+    return drawn if len(defined) == 0 else drawn - defined.mean() + estimate
 
 
 def _parts(counts: NDArray[np.int16]) -> Iterator[NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 
 from diagnosis.evaluation.outcomes import FLOOR, blocks
 
-__all__ = ["Fit", "Reliability", "assign_bins", "ece", "fit_intercept", "fit_slope", "reliability"]
+__all__ = ["Fit", "Reliability", "assign_bins", "bins_of", "ece", "fit_intercept", "fit_slope", "reliability"]
 
 N_BINS = 15
 _MAX_STEPS = 100
@@ -76,6 +76,12 @@ def assign_bins(mass: NDArray[Any], n_bins: int = N_BINS) -> NDArray[np.int64]:
     return np.minimum((middle * (n_bins / total)).astype(np.int64), n_bins - 1)
 
 
+def bins_of(confidence: NDArray[np.float64], weights: NDArray[np.float64], n_bins: int = N_BINS) -> NDArray[np.int64]:
+    """Return the bin of each case among bins of equal mass; shape (n,)."""
+    _, level = np.unique(confidence, return_inverse=True)
+    return assign_bins(np.bincount(level, weights), n_bins)[level]
+
+
 def reliability(
     confidence: NDArray[np.float64],
     correct: NDArray[np.bool_],
@@ -93,8 +99,7 @@ def reliability(
         Not all zero.
     n_bins : int
     """
-    _, level = np.unique(confidence, return_inverse=True)
-    bins = assign_bins(np.bincount(level, weights), n_bins)[level]
+    bins = bins_of(confidence, weights, n_bins)
     mass = np.bincount(bins, weights, n_bins)
     used = mass > 0
     inside = mass[used]

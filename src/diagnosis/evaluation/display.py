@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
+from diagnosis.evaluation.display_details import detail_tables
 from diagnosis.evaluation.scores import Scores
 
 if TYPE_CHECKING:
@@ -22,13 +23,17 @@ _ROWS = (
     ("top-3", "top.3"),
     ("top-5", "top.5"),
     ("top-10", "top.10"),
+    ("any confirmed diagnosis in the top 3", "any_confirmed.3"),
+    ("right ICD category in the top 3", "icd_category.3"),
     ("mean reciprocal rank", "mrr"),
+    ("NDCG", "ndcg"),
     ("top-1, mean over diagnoses", "macro_top1"),
     ("log-loss", "log_loss"),
     ("Brier", "brier"),
     ("calibration error", "ece"),
     ("calibration slope", "calibration.slope"),
     ("calibration intercept", "calibration.intercept"),
+    ("observed over expected", "calibration.observed_expected"),
     ("coverage of the sets", "set.coverage"),
     ("mean size of the sets", "set.mean_size"),
     ("must-not-miss sensitivity", "must_not_miss.sensitivity"),
@@ -43,6 +48,7 @@ _GROUP_COLUMNS = (
     ("calibration error", "ece"),
     ("coverage", "set.coverage"),
 )
+_MAY_LACK = ("any_confirmed", "icd_category")
 _DASH = "–"
 # What a diagnosis the model cannot name costs: its probability is taken as 1e-15.
 _FLOOR = -math.log(1e-15)
@@ -53,7 +59,7 @@ Table = list[tuple[str, ...]]
 def as_text(evaluation: Evaluation) -> str:
     """Return the tables in columns for a terminal."""
     parts = [_heading(evaluation), _columns(_main_table(evaluation))]
-    parts += [_columns(table) for table in (*_list_tables(evaluation), *_group_tables(evaluation))]
+    parts += [_columns(table) for table in _further_tables(evaluation)]
     if evaluation.suspicions:
         parts.append("\n".join(["suspicions", *(f"  - {s.says}" for s in evaluation.suspicions)]))
     return "\n\n".join(parts)
@@ -62,11 +68,15 @@ def as_text(evaluation: Evaluation) -> str:
 def as_html(evaluation: Evaluation) -> str:
     """Return the tables as plain HTML, every text escaped."""
     parts = [f"<p>{escape(_heading(evaluation))}</p>", _html(_main_table(evaluation))]
-    parts += [_html(table) for table in (*_list_tables(evaluation), *_group_tables(evaluation))]
+    parts += [_html(table) for table in _further_tables(evaluation)]
     if evaluation.suspicions:
         items = "".join(f"<li>{escape(s.says)}</li>" for s in evaluation.suspicions)
         parts.append(f"<p>suspicions</p><ul>{items}</ul>")
     return f'<div class="diagnosis-evaluation">{"".join(parts)}</div>'
+
+
+def _further_tables(evaluation: Evaluation) -> list[Table]:
+    return [*_list_tables(evaluation), *_group_tables(evaluation), *detail_tables(evaluation)]
 
 
 def _list_tables(evaluation: Evaluation) -> list[Table]:
@@ -119,6 +129,8 @@ def _heading(evaluation: Evaluation) -> str:
         notes.append(f"each of these adds {_FLOOR:.1f} to the sum behind the log-loss")
     if evaluation.n_unlabelled:
         notes.append(f"{_count(evaluation.n_unlabelled, 'case')} without a diagnosis left out")
+    if evaluation.n_seen:
+        notes.append(f"{_count(evaluation.n_seen, 'case')} of patients it was trained on left out")
     if evaluation.weighted:
         notes.append("cases weighted")
     return "; ".join([text, *notes])
@@ -130,14 +142,17 @@ def _count(n: int, word: str) -> str:
 
 
 def _main_table(evaluation: Evaluation) -> Table:
-    scores = evaluation.overall
-    table: Table = [("", "estimate", "95 % interval", "prior alone")]
+    scores, by_site = evaluation.overall, bool(evaluation.overall.site_intervals)
+    over = (f"over {evaluation.n_sites} sites",) if by_site else ()
+    table: Table = [("", "estimate", "95 % interval", *over, "prior alone")]
     for title, name in _ROWS:
+        if scores.values[name] is None and name.startswith(_MAY_LACK):
+            continue
         prior = scores.values.get(f"baseline.{name}")
         label = f"{title} (target {_number(scores.values['set.target'])})" if name == "set.coverage" else title
-        table.append(
-            (label, _number(scores.values[name]), _ends(scores, name), "" if prior is None else _number(prior))
-        )
+        label += " (declared)" if name == evaluation.primary else ""
+        ends = (_ends(scores.intervals, name), *((_ends(scores.site_intervals, name),) if by_site else ()))
+        table.append((label, _number(scores.values[name]), *ends, "" if prior is None else _number(prior)))
     return table
 
 
@@ -159,8 +174,8 @@ def _number(value: float | None) -> str:
     return _DASH if value is None else f"{value:.3f}"
 
 
-def _ends(scores: Scores, name: str) -> str:
-    ends = scores.intervals.get(name)
+def _ends(intervals: Mapping[str, tuple[float, float]], name: str) -> str:
+    ends = intervals.get(name)
     return _DASH if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 

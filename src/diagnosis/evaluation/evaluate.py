@@ -1,29 +1,30 @@
-"""From a diagnoser and records, or from plain arrays, to an `Evaluation`."""
+"""From a diagnoser and records to an `Evaluation`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diagnosis.errors import InputError
-from diagnosis.evaluation.bootstrap import draw_patients
-from diagnosis.evaluation.evaluation import Evaluation, Suppressed
+from diagnosis.errors import InputError, UnknownNameError, nearest
+from diagnosis.evaluation.credit import credit_of
+from diagnosis.evaluation.evaluate_batch import PRIMARY, check_metric, evaluate_batch, is_label
+from diagnosis.evaluation.evaluation import Evaluation
 from diagnosis.evaluation.groups import groups_of
-from diagnosis.evaluation.outcomes import score_cases
 from diagnosis.evaluation.reference_lists import ListScores, score_lists
-from diagnosis.evaluation.scores import Scores, score_group
-from diagnosis.evaluation.suspicion import Suspicion
 from diagnosis.evaluation.suspicions import find_suspicions, trained_on
 from diagnosis.models.batch import Batch
+from diagnosis.records.splits import said_rows
 
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
-__all__ = ["Evaluated", "evaluate", "evaluate_batch"]
+__all__ = ["Evaluated", "OnSeen", "evaluate", "given_labels", "must_not_miss", "unseen_rows"]
+
+OnSeen = Literal["raise", "leave_out", "report"]
+_ON_SEEN = ("raise", "leave_out", "report")
 
 # Severity 1 = can kill today ... 5; the authors of DDXPlus call 1 and 2 severe.
 _SEVERE, _MILDEST = 2, 5
@@ -52,6 +53,9 @@ def evaluate(
     min_cell: int = 10,
     weighted: bool = False,
     suspicions: bool = True,
+    on_seen: OnSeen = "raise",
+    primary: str = PRIMARY,
+    details: bool = True,
 ) -> Evaluation:
     """Evaluate a fitted diagnoser on cases it was not fitted on.
 
@@ -63,7 +67,8 @@ def evaluate(
     diagnoser : Diagnoser
     records : Records
     by : str or sequence of str
-        Groups: ``age_band`` or categorical columns of `cases` (``sex``, ``site``, ``setting`` ...).
+        Groups: ``age_band``, ``year`` or ``quarter`` of the encounter, or categorical columns of `cases` (``sex``,
+        ``site``, ``setting`` ...).
     y : array-like of shape (n_cases,), optional
         True diagnoses, instead of those in the records.
     n_boot : int
@@ -74,7 +79,16 @@ def evaluate(
     weighted : bool
         Count each case by its `weight` column.
     suspicions : bool
-        Also look for what may give the diagnosis away. That patients were trained on is said in any case.
+        Also look for what may give the diagnosis away.
+    on_seen : {"raise", "leave_out", "report"}
+        What becomes of cases of patients the diagnoser was trained on, recognised by salted digests of their ids: they
+        are refused by row number, left out and counted, or judged with a suspicion that says so. Records of another
+        source that number their patients alike are taken for the same; ``"report"`` is for those.
+    primary : str
+        The one metric declared before looking: ``log_loss``, ``brier``, ``top.1``, ``top.3`` ...
+    details : bool
+        Also compute `Details` (calibration of each diagnosis, decision curves, risk-coverage ...) and the gaps between
+        groups.
 
     Returns
     -------
@@ -85,25 +99,23 @@ def evaluate(
     UnknownNameError
         A group that is not a column.
     InputError
-        No case has a diagnosis, or the probabilities are not probabilities.
+        No case has a diagnosis, the probabilities are not probabilities, or the diagnoser was trained on patients
+        of the records.
     """
+    check_metric(primary)
     names = (by,) if isinstance(by, str) else tuple(by)
     groups = groups_of(records, names)
-    given = _given(records, y)
+    given = given_labels(records, y)
     truth = np.asarray(diagnoser.truth(records, y), dtype=object)
-    kept = _labelled(truth)
+    kept = np.flatnonzero(unseen_rows(diagnoser, records, is_label(truth), on_seen))
+    n_seen = int(is_label(truth).sum()) - len(kept)
     if len(kept) == 0:
-        raise InputError(
-            "An evaluation wants cases with a diagnosis",
-            f"none of the {len(records)} cases has one under the label rule",
-            "check `labels`, or give `y`",
-        )
+        raise _nothing_to_judge(len(records), n_seen)
     some = records if len(kept) == len(records) else records[kept]
-    named = np.where(_is_label(given), given, truth)[kept]
+    named = np.where(is_label(given), given, truth)[kept]
     as_known = getattr(diagnoser, "as_known", None)  # what the model does not read is no suspicion
     found = find_suspicions(some if as_known is None else as_known(some), named, seed=seed) if suspicions else ()
-    seen = getattr(diagnoser, "training_ids_", None)
-    found = (*trained_on(seen, some), *found)
+    found = (*trained_on(getattr(diagnoser, "training_ids_", None), some), *found)
     batch = diagnoser.batch(some)
     return evaluate_batch(
         batch,
@@ -111,79 +123,74 @@ def evaluate(
         some.groups,
         groups={name: values[kept] for name, values in groups.items()},
         weights=some.weight if weighted else None,
-        must_not_miss=np.array([label in records.vocabulary.must_not_miss for label in named], dtype=bool),
+        must_not_miss=must_not_miss(records, named),
         suspicions=found,
         n_boot=n_boot,
         seed=seed,
         min_cell=min_cell,
-        n_unlabelled=len(records) - len(kept),
+        n_unlabelled=int((~is_label(truth)).sum()),
+        n_seen=n_seen,
         lists=_lists(diagnoser, batch, some, named),
+        credit=credit_of(some, named),
+        sites=some.column("site"),
+        primary=primary,
+        details=details,
     )
 
 
-def evaluate_batch(
-    batch: Batch,
-    truth: NDArray[np.object_],
-    patients: NDArray[np.object_],
-    *,
-    groups: Mapping[str, NDArray[np.object_]] | None = None,
-    weights: NDArray[np.float64] | None = None,
-    must_not_miss: NDArray[np.bool_] | None = None,
-    suspicions: Sequence[Suspicion] = (),
-    n_boot: int = 200,
-    seed: int = 0,
-    min_cell: int = 10,
-    n_unlabelled: int = 0,
-    lists: Mapping[str, ListScores] | None = None,
-) -> Evaluation:
-    """Evaluate a batch of suggestions against the true diagnoses: the core, arrays in and an object out.
+def must_not_miss(records: Records, labels: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Return which of these diagnoses must not be missed, by the vocabulary of the records."""
+    return np.array([label in records.vocabulary.must_not_miss for label in labels], dtype=bool)
+
+
+def unseen_rows(diagnoser: Evaluated, records: Records, labelled: NDArray[np.bool_], on_seen: str) -> NDArray[np.bool_]:
+    """Return which labelled cases a diagnoser is judged on, given what becomes of patients it was trained on.
 
     Parameters
     ----------
-    batch : Batch of n cases
-    truth : ndarray of shape (n,), object
-        True diagnoses; cases with None are left out and counted.
-    patients : ndarray of shape (n,), object
-        Whose case it is; intervals draw patients.
-    groups : mapping of str to ndarray of shape (n,), optional
-        Values by which to repeat the evaluation.
-    weights : ndarray of shape (n,), optional
-        Weight of each case, at least 0. None: every case counts 1.
-    must_not_miss : ndarray of shape (n,), bool, optional
-        Whether the case's diagnosis must not be missed; on top of what the batch says of the diagnoses it names.
-    suspicions : sequence of Suspicion
-        Carried into the result.
-    n_boot, seed, min_cell : int
-        As in `evaluate`.
-    n_unlabelled : int
-        Cases left out before; added to those left out here.
-    lists : mapping of str to ListScores, optional
-        By reading, beside the reference lists; carried into the result.
-
-    Returns
-    -------
-    Evaluation
+    diagnoser : Diagnoser
+    records : Records of n cases
+    labelled : ndarray of shape (n,), bool
+    on_seen : {"raise", "leave_out", "report"}
 
     Raises
     ------
     InputError
-        Shapes, probabilities or weights that cannot be used.
+        It was trained on patients of theirs, and that is to be refused.
     """
-    cases = _Cases(batch, truth, patients, dict(groups or {}), weights, must_not_miss)
-    _check(cases, n_boot)
-    labelled = _labelled(truth)
-    left_out = len(batch) - len(labelled)
-    overall, by = _score(cases.take(labelled) if left_out else cases, n_boot, seed, min_cell)
-    return Evaluation(
-        overall=overall,
-        by=by,
-        suspicions=tuple(suspicions),
-        reading=batch.reading,
-        as_of=batch.as_of,
-        n_classes=len(batch.diagnoses),
-        n_unlabelled=n_unlabelled + left_out,
-        weighted=weights is not None,
-        lists=dict(lists or {}),
+    if on_seen not in _ON_SEEN:
+        raise UnknownNameError(
+            f"on_seen is one of {', '.join(_ON_SEEN)}",
+            f"found {on_seen!r}",
+            "use one of these",
+            near=nearest(str(on_seen), _ON_SEEN),
+        )
+    ids = getattr(diagnoser, "training_ids_", None)
+    if ids is None or on_seen == "report":
+        return labelled
+    seen = labelled & ids.seen(records)
+    if seen.any() and on_seen == "raise":
+        raise InputError(
+            "An evaluation wants patients the model was not trained on",
+            f"{int(seen.sum()):,} of {len(seen):,} cases are of patients it was trained on, by their ids "
+            f"(rows {said_rows(seen)})",
+            'Split by patient before fitting. on_seen="leave_out" judges the others alone; on_seen="report" is for ids '
+            "of another source that only look the same",
+        )
+    return labelled & ~seen
+
+
+def _nothing_to_judge(n: int, n_seen: int) -> InputError:
+    if n_seen:
+        return InputError(
+            "An evaluation wants patients the model was not trained on",
+            f"all labelled ones among the {n:,} cases were trained on",
+            "give other cases, or use cross_evaluate",
+        )
+    return InputError(
+        "An evaluation wants cases with a diagnosis",
+        f"none of the {n} cases has one under the label rule",
+        "check `labels`, or give `y`",
     )
 
 
@@ -203,62 +210,7 @@ def _lists(diagnoser: Evaluated, batch: Batch, records: Records, truth: NDArray[
     }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Cases:
-    """What `evaluate_batch` was given, taken apart by case."""
-
-    batch: Batch
-    truth: NDArray[np.object_]
-    patients: NDArray[np.object_]
-    groups: Mapping[str, NDArray[np.object_]]
-    weights: NDArray[np.float64] | None
-    must_not_miss: NDArray[np.bool_] | None
-
-    def take(self, rows: NDArray[np.int64]) -> _Cases:
-        """Return these cases, in this order."""
-        return _Cases(
-            self.batch.take(rows),
-            self.truth[rows],
-            self.patients[rows],
-            {name: values[rows] for name, values in self.groups.items()},
-            None if self.weights is None else self.weights[rows],
-            None if self.must_not_miss is None else self.must_not_miss[rows],
-        )
-
-
-def _score(
-    cases: _Cases, n_boot: int, seed: int, min_cell: int
-) -> tuple[Scores, dict[str, dict[str, Scores | Suppressed]]]:
-    batch = cases.batch
-    outcomes = score_cases(batch, cases.truth, cases.patients, cases.must_not_miss)
-    weights = np.ones(len(batch)) if cases.weights is None else cases.weights
-    counts = draw_patients(int(outcomes.patient.max()) + 1, n_boot, seed)
-
-    def score(rows: NDArray[np.int64], start: float) -> Scores:
-        """Score some of the cases; the search for their calibration slope begins at `start`."""
-        return score_group(outcomes, batch.proba, rows, weights, counts, batch.coverage, start)
-
-    overall = score(np.arange(len(batch)), 1.0)
-    start = overall.values["calibration.slope"] or 1.0
-    by: dict[str, dict[str, Scores | Suppressed]] = {}
-    for name, values in cases.groups.items():
-        by[name] = {}
-        for value, rows in _members(values):
-            shown = len(rows) >= max(min_cell, 1) and weights[rows].sum() > 0
-            by[name][value] = score(rows, start) if shown else Suppressed(len(rows))
-    return overall, by
-
-
-def _labelled(truth: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Return the rows with a diagnosis; None and nan are none."""
-    return np.flatnonzero(_is_label(truth))
-
-
-def _is_label(values: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.array([v is not None and v == v for v in values], dtype=bool)
-
-
-def _given(records: Records, y: ArrayLike | None) -> NDArray[np.object_]:
+def given_labels(records: Records, y: ArrayLike | None) -> NDArray[np.object_]:
     """Return the diagnoses as they were written down, before rare ones were pooled."""
     if y is None:
         return records.y
@@ -270,36 +222,3 @@ def _given(records: Records, y: ArrayLike | None) -> NDArray[np.object_]:
             "give diagnoses in the order of the cases",
         )
     return given
-
-
-def _members(values: NDArray[np.object_]) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    names, group = np.unique(values.astype(str), return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    for name, rows in zip(names, np.split(order, np.cumsum(np.bincount(group))[:-1]), strict=True):
-        yield str(name), rows
-
-
-def _check(cases: _Cases, n_boot: int) -> None:
-    n = len(cases.batch)
-    given: dict[str, NDArray[Any]] = {
-        "truth": cases.truth,
-        "patients": cases.patients,
-        **{f"groups[{k!r}]": v for k, v in cases.groups.items()},
-    }
-    given |= {k: v for k, v in (("weights", cases.weights), ("must_not_miss", cases.must_not_miss)) if v is not None}
-    for name, values in given.items():
-        if values.shape != (n,):
-            raise InputError(
-                f"An evaluation of {n} cases wants `{name}` of shape ({n},)",
-                f"found shape {values.shape}",
-                "give one value a case, in the order of the batch",
-            )
-    w = cases.weights
-    if w is not None and not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
-        raise InputError(
-            "Weights of cases are finite, at least 0 and not all 0",
-            "found others",
-            "check the column `weight` of the cases",
-        )
-    if n_boot < 0:
-        raise InputError("Intervals want a number of draws, at least 0", f"found {n_boot}", "use 200, or 0 for none")

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from diagnosis.evaluation.calibration import Reliability
+from diagnosis.evaluation.details import Details
 from diagnosis.evaluation.display import as_frame, as_html, as_text
+from diagnosis.evaluation.gaps import Gap
 from diagnosis.evaluation.reference_lists import ListScores
-from diagnosis.evaluation.scores import Scores
+from diagnosis.evaluation.scores import Scores, ranking_json
 from diagnosis.evaluation.suspicion import Suspicion
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Evaluation:
     ``sum_k (p_k - y_k)^2``, the calibration error is of the top label over 15 bins of equal mass, the baseline
     always answers the training prior. The calibration slope is the exponent b of softmax(b log p) and the intercept
     the shift of the top label's log-odds that fit the cases best. Intervals are the central 95 % over draws of
-    patients; the draws of the calibration error are moved to have it as their mean.
+    patients; the draws of the calibration error and of macro top-1 are moved to have them as their mean.
 
     Parameters
     ----------
@@ -54,6 +56,18 @@ class Evaluation:
         Whether cases count by their weight.
     lists : mapping of str to ListScores
         Beside the reference lists of the cases, by reading; empty where they have none.
+    primary : str
+        The metric declared before looking.
+    details : Details or None
+        Calibration, usefulness, abstention and the unknown beyond single numbers.
+    gaps : tuple of Gap
+        Between the best and the worst value of each group.
+    baselines : mapping of str to Scores
+        Simple models fitted on the same training cases; empty where those are not at hand.
+    n_sites : int
+        Sites drawn for the intervals over sites; 0: none.
+    n_seen : int
+        Cases left out because their patient was trained on.
     """
 
     overall: Scores
@@ -65,6 +79,12 @@ class Evaluation:
     n_unlabelled: int
     weighted: bool
     lists: Mapping[str, ListScores] = field(default_factory=dict)
+    primary: str = "log_loss"
+    details: Details | None = None
+    gaps: tuple[Gap, ...] = ()
+    baselines: Mapping[str, Scores] = field(default_factory=dict)
+    n_sites: int = 0
+    n_seen: int = 0
 
     @property
     def n(self) -> int:
@@ -97,6 +117,10 @@ class Evaluation:
         plain = self._plain(self.overall)
         plain |= {"suspicions": [s.to_json() for s in self.suspicions], "by": by, "n_unlabelled": self.n_unlabelled}
         plain["lists"] = {name: one.to_json() for name, one in self.lists.items()}
+        plain |= {"primary": self.primary, "n_sites": self.n_sites, "n_seen": self.n_seen}
+        plain["baselines"] = {name: ranking_json(one) for name, one in self.baselines.items()}
+        plain["gaps"] = [gap.to_json() for gap in self.gaps]
+        plain["details"] = None if self.details is None else self.details.to_json()
         return plain
 
     def to_frame(self) -> pd.DataFrame:

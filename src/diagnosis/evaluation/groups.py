@@ -15,10 +15,12 @@ from diagnosis.records.schema import TABLES
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
-__all__ = ["AGE_BAND", "UNKNOWN", "age_groups", "groups_of"]
+__all__ = ["AGE_BAND", "UNKNOWN", "age_groups", "groups_of", "period_groups"]
 
 AGE_BAND = "age_band"
 UNKNOWN = "unknown"
+
+PERIODS = ("year", "quarter")
 
 _COARSER = {"toddler": "child", "older": "65+"}
 _NEVER = frozenset({"case_id", "patient_id", "differential"})
@@ -41,6 +43,22 @@ def age_groups(years: NDArray[np.float64]) -> NDArray[np.object_]:
     return np.array([UNKNOWN if b is None else _COARSER.get(b, b) for b in bands], dtype=object)
 
 
+def period_groups(times: NDArray[np.datetime64], name: str) -> NDArray[np.object_]:
+    """Name the calendar ``year`` or ``quarter`` (in UTC) of each time; ``unknown`` where there is none.
+
+    Examples
+    --------
+    >>> period_groups(np.array(["2024-05-03", "NaT"], dtype="datetime64[us]"), "quarter").tolist()
+    ['2024-Q2', 'unknown']
+    """
+    months = times.astype("datetime64[M]")
+    known = ~np.isnat(months)
+    month = np.where(known, months.astype(np.int64), 0)
+    year, quarter = 1970 + month // 12, month % 12 // 3 + 1
+    named = [f"{y}" if name == "year" else f"{y}-Q{q}" for y, q in zip(year.tolist(), quarter.tolist(), strict=True)]
+    return np.where(known, np.array(named, dtype=object), UNKNOWN)
+
+
 def groups_of(records: Records, by: Sequence[str]) -> dict[str, NDArray[np.object_]]:
     """Return the group of each case, for each way of grouping.
 
@@ -50,7 +68,7 @@ def groups_of(records: Records, by: Sequence[str]) -> dict[str, NDArray[np.objec
     ----------
     records : Records of n cases
     by : sequence of str
-        ``age_band`` or a categorical column of `cases`.
+        ``age_band``; ``year`` or ``quarter`` of the encounter's start; or a categorical column of `cases`.
 
     Raises
     ------
@@ -66,12 +84,14 @@ def _group(records: Records, name: str) -> NDArray[np.object_]:
     if name == AGE_BAND:
         days, years = records.column("age_days"), records.column("age_years")
         return age_groups(np.where(np.isnan(days), years, days / DAYS_PER_YEAR))
+    if name in PERIODS:
+        return period_groups(records.column("time"), name)
     known = {*TABLES["cases"].columns, *records.arrow("cases").column_names}
     if name not in known:
-        offered = sorted({*known, AGE_BAND} - _NEVER)
+        offered = sorted({*known, AGE_BAND, *PERIODS} - _NEVER)
         raise UnknownNameError(
             f"Asked for an evaluation by `{name}`",
-            "it is neither `age_band` nor a column of `cases`",
+            "it is neither `age_band`, `year` or `quarter` nor a column of `cases`",
             "use a categorical column of `cases`",
             near=nearest(name, offered),
         )

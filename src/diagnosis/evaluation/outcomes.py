@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.errors import InputError
+from diagnosis.evaluation.credit import Credit, any_confirmed_rank, category_rank
 from diagnosis.models.batch import Batch
 
 __all__ = ["FLOOR", "Outcomes", "blocks", "score_cases"]
@@ -45,6 +46,13 @@ class Outcomes:
     set_size, n_flags : ndarray of int64
     prior_rank, prior_log_loss : ndarray
         Rank and log-loss of a model that always answers the training prior.
+    any_rank, category_rank : ndarray of int64
+        Best place of any confirmed diagnosis of the case, and of a diagnosis of the right ICD category; 0: none can be
+        named; -1: not known.
+    n_train : ndarray of int64
+        Training cases of the true diagnosis; 0: never seen.
+    case : ndarray of int64
+        Which case it is; equal where a case was answered several times.
     """
 
     label: NDArray[np.int64]
@@ -62,6 +70,10 @@ class Outcomes:
     n_flags: NDArray[np.int64]
     prior_rank: NDArray[np.int64]
     prior_log_loss: NDArray[np.float64]
+    any_rank: NDArray[np.int64]
+    category_rank: NDArray[np.int64]
+    n_train: NDArray[np.int64]
+    case: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.rank)
@@ -70,6 +82,11 @@ class Outcomes:
     def correct(self) -> NDArray[np.bool_]:
         """First and alone in first place."""
         return self.rank == 1
+
+    @property
+    def n_cases(self) -> int:
+        """Different cases."""
+        return len(np.unique(self.case))
 
     def take(self, rows: NDArray[np.int64]) -> Outcomes:
         """Return the outcomes of these cases."""
@@ -81,6 +98,8 @@ def score_cases(
     truth: NDArray[np.object_],
     patients: NDArray[np.object_],
     must_not_miss: NDArray[np.bool_] | None = None,
+    credit: Credit | None = None,
+    case: NDArray[np.int64] | None = None,
 ) -> Outcomes:
     """Compare each case of a batch with its true diagnosis.
 
@@ -93,6 +112,10 @@ def score_cases(
     must_not_miss : ndarray of shape (n,), bool, optional
         Whether the case's diagnosis must not be missed; on top of ``batch.must_not_miss``, for diagnoses the
         model cannot name.
+    credit : Credit, optional
+        What else counts as right, in measures of its own.
+    case : ndarray of shape (n,), int64, optional
+        Which case each row is, where cases were answered several times. None: each row is a case.
 
     Raises
     ------
@@ -108,12 +131,13 @@ def score_cases(
     critical = reachable & batch.must_not_miss[at]
     if must_not_miss is not None:
         critical = critical | must_not_miss
+    rank = np.where(reachable, rank, 0)
     prior_rank = (batch.prior[None, :] >= batch.prior[:, None]).sum(axis=1)
     return Outcomes(
         label=_number(truth),
         column=column,
         patient=_number(patients),
-        rank=np.where(reachable, rank, 0),
+        rank=rank,
         log_loss=-np.log(np.maximum(p_true, FLOOR)),
         brier=np.maximum(squares - 2.0 * p_true + 1.0, 0.0),
         confidence=confidence,
@@ -125,6 +149,10 @@ def score_cases(
         n_flags=batch.flagged.sum(axis=1, dtype=np.int64),
         prior_rank=np.where(reachable, prior_rank[at], 0),
         prior_log_loss=-np.log(np.maximum(np.where(reachable, batch.prior[at], 0.0), FLOOR)),
+        any_rank=any_confirmed_rank(batch, rank, credit),
+        category_rank=category_rank(batch, rank, credit),
+        n_train=np.where(reachable, batch.n_train[at], 0),
+        case=rows if case is None else case,
     )
 
 

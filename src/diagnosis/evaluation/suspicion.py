@@ -15,8 +15,9 @@ class Suspicion:
     Parameters
     ----------
     kind : str
-        ``trained_on``, ``names_diagnosis``, ``known_later``, ``near_duplicates``, ``one_finding_rule``,
-        ``recording_pattern`` or ``follow_up``.
+        ``trained_on``, ``names_diagnosis``, ``known_after_end``, ``known_later``, ``inside_train``,
+        ``near_duplicates``, ``one_finding_rule``, ``treatment``, ``reference_standard``, ``recording_pattern``,
+        ``site_predicts``, ``group_predicts``, ``date_predicts``, ``follow_up``, ``score_jump`` or ``doubtful_labels``.
     says : str
         One sentence: what was found and why it matters.
     n : int

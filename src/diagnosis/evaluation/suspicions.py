@@ -2,56 +2,118 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diagnosis.evaluation.cohort import follow_up, known_later, near_duplicates
-from diagnosis.evaluation.leaks import names_diagnosis, one_finding_rules
+from diagnosis.errors import InputError
+from diagnosis.evaluation.cohort import follow_up, known_later
+from diagnosis.evaluation.context_leaks import told_by_place_or_date
+from diagnosis.evaluation.duplicates import inside_train, near_duplicates
+from diagnosis.evaluation.leaks import names_diagnosis
 from diagnosis.evaluation.recording import recording_pattern
+from diagnosis.evaluation.single_findings import one_finding_rules, reference_results, treatment_codes
 from diagnosis.evaluation.suspicion import Suspicion
 
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
     from diagnosis.suggestions.training_ids import TrainingIds
 
-__all__ = ["find_suspicions", "trained_on"]
+__all__ = ["find_suspicions", "score_jump", "trained_on"]
 
 _MOST = 20
+_LEAST_JUMP = 0.03
+_ERRORS = 3.0
 
 
-def find_suspicions(records: Records, labels: NDArray[np.object_], *, seed: int = 0) -> tuple[Suspicion, ...]:
+def find_suspicions(
+    records: Records, labels: NDArray[np.object_] | None = None, *, train: Records | None = None, seed: int = 0
+) -> tuple[Suspicion, ...]:
     """Look for what may give the diagnosis of these cases away.
 
-    Names of the diagnosis among its findings; findings known after the moment; cases of different patients with the
-    same findings; single findings that settle a diagnosis; a recording pattern that does most of the work; follow-up
-    visits. None is proof: each says what to look at before the figures are believed.
+    Names of the diagnosis among its findings; findings known after the moment; copies and near-copies of cases of
+    other patients, among these and in training; single findings that settle a diagnosis; treatments; results next to
+    the reference standard; a recording pattern that does most of the work; a site, group or date that names the
+    diagnosis; follow-up visits. None is proof: each says what to look at before the figures are believed.
 
     Parameters
     ----------
     records : Records of n cases
-    labels : ndarray of shape (n,), object
-        The diagnosis of each case; none missing.
+    labels : ndarray of shape (n,), object, optional
+        The diagnosis of each case; none missing. Those of the records when not given, of the cases that have one.
+    train : Records, optional
+        The cases the model was trained on, where they are at hand: copies across the split are looked for.
     seed : int
-        Which cases the control of the recording pattern takes when there are many.
+        Which cases the checks that take a part of many cases take, and how they are folded.
 
     Returns
     -------
     tuple of Suspicion
         By kind; at most 20 of a kind, the rest counted in one more.
     """
+    if labels is None:
+        has = np.array([one is not None for one in records.y], dtype=bool)
+        records = records if has.all() else records[has]
+        labels = records.y
     labels = labels.astype(str)
     found = (
         names_diagnosis(records, labels),
         known_later(records),
-        near_duplicates(records, labels),
+        [] if train is None else inside_train(records, train, seed=seed),
+        near_duplicates(records, labels, seed=seed),
         one_finding_rules(records, labels),
+        treatment_codes(records, labels),
+        reference_results(records, labels, seed=seed),
         recording_pattern(records, labels, seed=seed),
+        told_by_place_or_date(records, labels, seed=seed),
         follow_up(records),
     )
     return tuple(s for kind in found for s in _shortened(kind))
+
+
+def score_jump(cross_validated: float, n_train: int, tested: float, n_test: int) -> tuple[Suspicion, ...]:
+    """Say where the test score is not the one cross-validation led to expect.
+
+    Looked at as two independent shares (top-1, say): a difference of more than 3 points and 3 standard errors.
+    Upwards it speaks of test cases the training knew; downwards of sides that differ, or of choices made on the
+    cross-validated cases.
+
+    Parameters
+    ----------
+    cross_validated, tested : float
+        The same share by cross-validation of the training cases and on the test cases.
+    n_train, n_test : int
+        Cases behind them.
+
+    Raises
+    ------
+    InputError
+        A share outside 0 to 1, or no cases.
+    """
+    if not (0 <= cross_validated <= 1 and 0 <= tested <= 1 and n_train > 0 and n_test > 0):
+        raise InputError(
+            "Two shares from 0 to 1, each of one case or more",
+            f"found {cross_validated!r} of {n_train!r} and {tested!r} of {n_test!r}",
+            "give the same metric of both, for instance top-1",
+        )
+    jump = tested - cross_validated
+    pooled = (cross_validated * n_train + tested * n_test) / (n_train + n_test)
+    error = math.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n_train + 1 / n_test))
+    if abs(jump) <= max(_LEAST_JUMP, _ERRORS * error):
+        return ()
+    why = (
+        "test cases may stand in training, or be easier ones"
+        if jump > 0
+        else "the two sides differ, or too much was chosen on the cross-validated cases"
+    )
+    says = (
+        f"{tested:.0%} on {n_test:,} test cases where cross-validation of {n_train:,} training cases gives "
+        f"{cross_validated:.0%}, a jump of {jump / error:+.1f} standard errors: {why}."
+    )
+    return (Suspicion("score_jump", says, n_test, abs(jump)),)
 
 
 def trained_on(ids: TrainingIds | None, records: Records) -> tuple[Suspicion, ...]:

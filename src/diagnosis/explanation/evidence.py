@@ -11,6 +11,9 @@ import numpy as np
 
 from diagnosis.errors import UnknownCodeError, nearest
 from diagnosis.explanation.probability_split import ProbabilitySplit, split_probability
+from diagnosis.pages.numbers import factor_text, percent_text, with_unit
+from diagnosis.pages.translations import has_phrase, phrase
+from diagnosis.pages.words import LEAST_RELATIVE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,13 +21,13 @@ if TYPE_CHECKING:
 
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["Evidence", "Line", "State", "SuggestionEvidence", "as_recorded"]
+__all__ = ["Evidence", "Line", "State", "SuggestionEvidence", "against_rival", "as_recorded"]
 
 State = Literal["present", "absent", "uncertain", "unrecorded", "context"]
 
 
-# A factor that would be printed as one is no reason to name a finding.
-_LEAST_RELATIVE = math.log(1.05)
+# Findings named on each side in print.
+_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class SuggestionEvidence:
     def rests_on_unrecorded(self) -> bool:
         """Whether what was not recorded speaks for this diagnosis more than any line moves it either way."""
         others = [abs(line.relative) for line in self.lines if line.state != "unrecorded"]
-        return self.unrecorded.relative > max([_LEAST_RELATIVE, *others])
+        return self.unrecorded.relative > max([LEAST_RELATIVE, *others])
 
     @property
     def context(self) -> tuple[Line, ...]:
@@ -142,11 +145,12 @@ class SuggestionEvidence:
         }
 
 
-def _favouring(one: SuggestionEvidence, rival: SuggestionEvidence) -> tuple[Line, ...]:
-    """Recorded findings that favour a diagnosis over another; `relative` is the difference, strongest first."""
+def against_rival(one: SuggestionEvidence, rival: SuggestionEvidence) -> SuggestionEvidence:
+    """The same suggestion with every line relative to one rival; findings strongest first."""
     other = {(line.code, line.state): line.contribution for line in rival.lines}
     made = [replace(line, relative=line.contribution - other[line.code, line.state]) for line in one.lines]
-    return tuple(sorted((x for x in made if _spoken(x) and x.relative > 0), key=lambda x: -x.relative))
+    found = sorted((x for x in made if _spoken(x)), key=lambda x: (-abs(x.relative), x.code or ""))
+    return replace(one, lines=(*found, *(x for x in made if not _spoken(x))))
 
 
 def _spoken(line: Line) -> bool:
@@ -166,12 +170,15 @@ class Evidence:
         Most probable first.
     names : mapping of str to str
         Names of the codes, for display.
+    lang : str
+        Language of the names and words.
     """
 
     case_id: str
     reading: str
     suggestions: tuple[SuggestionEvidence, ...]
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    lang: str = "en"
 
     def __len__(self) -> int:
         return len(self.suggestions)
@@ -198,26 +205,47 @@ class Evidence:
         return "\n".join(self._words(s) for s in self.suggestions)
 
     def _words(self, one: SuggestionEvidence) -> str:
-        def listed(lines: tuple[Line, ...]) -> str:
-            shown = [f"{self._name(line.code)} {as_recorded(line)} ({line.relative:+.2f})" for line in lines[:4]]
-            return ", ".join(shown) or "nothing recorded"
+        """A suggestion in lines; every factor in them is against the one that the first of them names."""
+        rival = self.rival_of(one)
+        beside = one if rival is None else against_rival(one, rival)
+        versus = self._say("versus.list")
+        if rival is not None:
+            versus = self._say("versus.rival", rival=self._name(rival.diagnosis))
+        sides = (("for", beside.for_), ("against", beside.against))
+        rows = [f"  {self._say(f'lead.{side}')}{self._listed(lines, versus)}" for side, lines in sides]
+        factor = factor_text(beside.unrecorded.relative, self.lang)
+        rows.append(f"  {self._say('lead.unrecorded')}{self._say('unrecorded', factor=factor, versus=versus)}")
+        return "\n".join([f"{self._name(one.diagnosis)}  {percent_text(one.probability, self.lang)}", *rows])
 
-        spoken_for, versus = listed(one.for_), ""
-        if not any(line.relative >= _LEAST_RELATIVE for line in one.for_) and (rival := self._rival(one)):
-            # Nearly all of the list by itself, it is its own average: measured against its nearest rival instead.
-            spoken_for, versus = listed(_favouring(one, rival)), f" (against {self._name(rival.diagnosis)})"
-        return (
-            f"{self._name(one.diagnosis)}  p={one.probability:.3f}\n"
-            f"  for{versus}: {spoken_for}\n  against: {listed(one.against)}\n"
-            f"  unrecorded: {one.unrecorded.relative:+.2f}"
-        )
+    def _listed(self, lines: tuple[Line, ...], versus: str) -> str:
+        """The strongest lines; none whose factor would be printed as one."""
+        shown, parts = [x for x in lines if abs(x.relative) >= LEAST_RELATIVE][:_NAMED], []
+        for i, line in enumerate(shown):
+            factor = factor_text(line.relative, self.lang)
+            factor = factor if i else self._say("factor.first", factor=factor, versus=versus)
+            said = as_recorded(line, self.lang)
+            parts.append(f"{self._name(line.code)} {said}{self._say('parenthesis', text=factor)}")
+        return self._say("comma").join(parts) or self._say("none.contrast.for")
 
-    def _rival(self, one: SuggestionEvidence) -> SuggestionEvidence | None:
+    def _say(self, key: str, **values: object) -> str:
+        return phrase(key, self.lang, values)
+
+    def rival_of(self, one: SuggestionEvidence) -> SuggestionEvidence | None:
+        """The suggestion that the words measure this one against; None: the average of the shown list.
+
+        A diagnosis with more than half of the shown list is most of its own average, and hardly anything stands out
+        against that. It is measured against its nearest rival, the suggestion next to it in probability.
+        """
         others = [s for s in self.suggestions if s is not one]
-        return min(others, key=lambda s: abs(s.log_probability - one.log_probability), default=None)
+        if not others or one.probability <= math.fsum(s.probability for s in others):
+            return None
+        return min(others, key=lambda s: abs(s.log_probability - one.log_probability))
 
     def _name(self, code: str | None) -> str:
-        return "unrecorded" if code is None else self.names.get(code, code)
+        if code is None:
+            return self._say("state.unrecorded")
+        context = f"context.{code}"
+        return self.names.get(code, phrase(context, self.lang) if has_phrase(context) else code)
 
     def in_language(self, words: Vocabulary, lang: str) -> Evidence:
         """Name diagnoses and findings in a language; a code without a name there keeps the one it has."""
@@ -226,7 +254,7 @@ class Evidence:
             names[one.diagnosis] = words.diagnosis_name(one.diagnosis, lang)
             for code in {line.code for line in one.lines if line.code in words.findings}:
                 names[str(code)] = words.name(str(code), lang)
-        return replace(self, names=names)
+        return replace(self, names=names, lang=lang)
 
     def in_probability(self) -> ProbabilitySplit:
         """Take the shown probabilities apart as well: what each line adds to them, exactly (to 1e-9).
@@ -281,7 +309,7 @@ class Evidence:
         order = [(line.code, line.state) for line in self.suggestions[0].lines]
         by_line = [{(line.code, line.state): line for line in s.lines} for s in self.suggestions]
         values = np.array([[lines[key].contribution for key in order] for lines in by_line])
-        recorded = [as_recorded(by_line[0][key]) for key in order]
+        recorded = [as_recorded(by_line[0][key], self.lang) for key in order]
         return shap.Explanation(
             values=values,
             base_values=np.array([s.base for s in self.suggestions]),
@@ -291,8 +319,8 @@ class Evidence:
         )
 
 
-def as_recorded(line: Line) -> str:
-    """What was recorded, in a few words: ``39.4 Cel``, ``present``."""
+def as_recorded(line: Line, lang: str = "en") -> str:
+    """What was recorded, in a few words: ``39.4 °C``, ``present``."""
     if line.value is not None:
-        return f"{line.comparator or ''}{line.value:g} {line.unit or ''}".strip()
-    return line.text or line.state
+        return f"{line.comparator or ''}{with_unit(f'{line.value:g}', line.unit, lang)}".replace("\u00a0", " ")
+    return line.text or phrase(f"state.{line.state}", lang)

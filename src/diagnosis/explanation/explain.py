@@ -1,8 +1,8 @@
-"""One encoded case and a model -> the evidence for its suggested diagnoses, by finding."""
+"""Encoded cases and a model -> the evidence for their suggested diagnoses, by finding."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,16 @@ from diagnosis.models.scale import Scale
 if TYPE_CHECKING:
     from diagnosis.records import Records
 
-__all__ = ["explain_case", "relative_to_list", "sum_by_key"]
+__all__ = ["explain_case", "explain_cases", "relative_to_list", "sum_by_key"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _ROW_FIELDS = ("value", "unit", "text", "comparator", "interpretation")
 _STATES = ("present", "absent", "uncertain")
+
+
+# Contributions that one portion of cases holds at once, in numbers: 16 MB.
+_PORTION = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +71,91 @@ def explain_case(
     row : csr_matrix of shape (1, n_columns), optional
         The case as it was encoded among its patient's earlier encounters; needed where the encoder looks back at them.
     """
-    X = (encoder.transform(case) if row is None else row).astype(np.float64)
-    parts = model.contributions(X, shown)
-    raw = model.scores(X)
-    factor, scores = float(scale.factors(raw)[0]), scale.apply(raw)[0]
-    base = factor * parts.base[0] + (np.asarray(scale.shift)[shown] if scale.shift else 0.0)
-    log_p = log_softmax(scores)
-    by_key = factor * sum_by_key(parts.phi[0], encoder.lineage_)
-    inherited = encoder.inherited(case)[0]
-    place = _places(encoder.lineage_)
-    recorded = _recorded(case, encoder, place, {source for sources in inherited.values() for source in sources})
-    past = _past(X, encoder.lineage_, {r.code for r in recorded})
-    context = _known_context(case, encoder.lineage_) | past.alone
-    credit = {place[key]: sources for key, sources in inherited.items()} | past.recorded
-    contributions = _credited(by_key, recorded, list(context), credit)
-    relative = relative_to_list(contributions, log_p[shown])
     keep = range(len(shown)) if wanted is None else [i for i, k in enumerate(shown) if k in wanted]
-    names = {str(k): case.vocabulary.diagnosis_name(str(k)) for k in model.classes_[shown]}
-    names |= {r.code: r.name for r in recorded}
-    names |= {str(line.code): _name_of_past(case, encoder.lineage_, key) for key, line in past.alone.items()}
-    suggestions = tuple(
-        SuggestionEvidence(
-            diagnosis=str(model.classes_[shown[i]]),
-            probability=float(np.exp(log_p[shown[i]])),
-            log_probability=float(log_p[shown[i]]),
-            score=float(scores[shown[i]]),
-            base=float(base[i]),
-            lines=_lines(recorded, context, contributions[i], relative[i]),
+    X = encoder.transform(case) if row is None else row
+    return next(_portion(case, encoder, model, scale, shown[None, :], X, keep, reading))
+
+
+def explain_cases(
+    cases: Records,
+    encoder: FindingEncoder,
+    model: Model,
+    scale: Scale,
+    shown: npt.NDArray[np.int64],
+    X: sparse.csr_matrix,
+    *,
+    reading: str = "posterior",
+) -> Iterator[Evidence]:
+    """Explain suggested diagnoses of many cases, one after the other, in little memory.
+
+    Taken in portions, in which the trees of each diagnosis are walked once for all cases that list it; what comes out
+    is what `explain_case` gives.
+
+    Parameters
+    ----------
+    cases : Records
+        As of their moment.
+    encoder, model, scale
+        As in `explain_case`.
+    shown : ndarray of int64, shape (n_cases, m)
+        Class indices of each case's list, most probable first.
+    X : csr_matrix of shape (n_cases, n_columns)
+        The cases, encoded.
+    """
+    step = max(1, _PORTION // max(1, X.shape[1] * shown.shape[1]))
+    keep = range(shown.shape[1])
+    for start in range(0, len(cases), step):
+        here = slice(start, start + step)
+        yield from _portion(cases[here], encoder, model, scale, shown[here], X[here], keep, reading)
+
+
+def _portion(
+    cases: Records,
+    encoder: FindingEncoder,
+    model: Model,
+    scale: Scale,
+    shown: npt.NDArray[np.int64],
+    X: sparse.csr_matrix,
+    keep: Sequence[int],
+    reading: str,
+) -> Iterator[Evidence]:
+    """Explain a few cases together."""
+    lineage, raw, parts = encoder.lineage_, model.scores(X), model.contributions(X, shown)
+    factors, scores = scale.factors(raw), scale.apply(raw)
+    log_p, shift, ids = log_softmax(scores), np.asarray(scale.shift or 0.0), cases.case_ids
+    inherited, place = encoder.inherited(cases), _places(lineage)
+    recorded = _recorded(cases, encoder, place, [{one for two in of.values() for one in two} for of in inherited])
+    known = _known_context(cases, lineage)
+    for i, listed in enumerate(shown):
+        row = slice(X.indptr[i], X.indptr[i + 1])
+        past = _past(X.indices[row], X.data[row].astype(np.float64), lineage, {r.code for r in recorded[i]})
+        context = known[i] | past.alone
+        credit = {place[key]: sources for key, sources in inherited[i].items()} | past.recorded
+        by_key = factors[i] * sum_by_key(parts.phi[i], lineage)
+        contributions = _credited(by_key, recorded[i], list(context), credit)
+        relative = relative_to_list(contributions, log_p[i, listed])
+        base = factors[i] * parts.base[i] + (shift[listed] if scale.shift else 0.0)
+        suggestions = tuple(
+            SuggestionEvidence(
+                diagnosis=str(model.classes_[listed[j]]),
+                probability=float(np.exp(log_p[i, listed[j]])),
+                log_probability=float(log_p[i, listed[j]]),
+                score=float(scores[i, listed[j]]),
+                base=float(base[j]),
+                lines=_lines(recorded[i], context, contributions[j], relative[j]),
+            )
+            for j in keep
         )
-        for i in keep
-    )
-    return Evidence(str(case.case_ids[0]), reading, suggestions, names)
+        names = _names(cases, lineage, model.classes_[listed], recorded[i], past)
+        yield Evidence(str(ids[i]), reading, suggestions, names)
+
+
+def _names(
+    cases: Records, lineage: Lineage, diagnoses: npt.NDArray[Any], recorded: list[_Recorded], past: _Past
+) -> dict[str, str]:
+    names = {str(k): cases.vocabulary.diagnosis_name(str(k)) for k in diagnoses}
+    names |= {r.code: r.name for r in recorded}
+    return names | {str(line.code): _name_of_past(cases, lineage, key) for key, line in past.alone.items()}
 
 
 def sum_by_key(phi: FloatArray, lineage: Lineage) -> FloatArray:
@@ -127,27 +185,35 @@ def _places(lineage: Lineage) -> dict[str, int]:
     return dict(zip(lineage.keys[own].tolist(), own.tolist(), strict=True))
 
 
-def _recorded(case: Records, encoder: FindingEncoder, place: Mapping[str, int], sources: set[str]) -> list[_Recorded]:
-    """The rows of the case that count and that the encoder knows, or that say something of a finding it knows."""
-    coded, findings = case.coded, case.arrow("findings")
+def _recorded(
+    cases: Records, encoder: FindingEncoder, place: Mapping[str, int], sources: Sequence[set[str]]
+) -> list[list[_Recorded]]:
+    """The rows of each case that count and that the encoder knows, or that say something of a finding it knows."""
+    coded, findings = cases.coded, cases.arrow("findings")
     rows = np.flatnonzero(coded.latest)
-    there = [name for name in (*_ROW_FIELDS, "time", "known", "status") if name in findings.column_names]
-    table = findings.select(there).take(pa.array(rows)).to_pylist()
-    used = encoder.ranges_used(case)
-    found = []
-    for row, values in zip(rows.tolist(), table, strict=True):
+    there = [name for name in (*_ROW_FIELDS, "time", "known") if name in findings.column_names]
+    table = findings.select(there)
+    plain = {n: table[n].to_pylist() for n in there} if len(rows) == len(findings) else _taken(table, rows)
+    used, found = encoder.ranges_used(cases), [list[_Recorded]() for _ in range(len(cases))]
+    words, texts = cases.vocabulary, ("time", "known")
+    for at, row in enumerate(rows.tolist()):
         subject = None if coded.subject[row] < 0 else str(coded.subjects[coded.subject[row]])
         code = str(coded.codes[coded.code[row]])
-        key = finding_key(code, subject)
-        if key in place or key in sources:
-            fields = {n: values.get(n) for n in _ROW_FIELDS}
-            fields |= {n: _iso(values.get(n)) for n in ("time", "known")}
+        key, case = finding_key(code, subject), int(coded.case[row])
+        if key in place or key in sources[case]:
+            fields = {n: values[at] for n, values in plain.items() if n not in texts}
+            fields |= {n: _iso(plain[n][at]) for n in texts if n in plain}
             fields |= {"ref_low": _bound(used.low[row]), "ref_high": _bound(used.high[row])}
             fields["ref_source"] = used.source(row)
-            name = case.vocabulary.name(code)
+            name = words.name(code)
             name = f"{name} ({subject})" if subject else name
-            found.append(_Recorded(place.get(key), key, name, _STATES[coded.status[row]], fields))
+            found[case].append(_Recorded(place.get(key), key, name, _STATES[coded.status[row]], fields))
     return found
+
+
+def _taken(table: pa.Table, rows: npt.NDArray[np.intp]) -> dict[str, list[Any]]:
+    made: dict[str, list[Any]] = table.take(pa.array(rows)).to_pydict()
+    return made
 
 
 def _bound(bound: float) -> float | None:
@@ -158,13 +224,14 @@ def _iso(moment: Any) -> str | None:
     return None if moment is None else str(moment.isoformat())
 
 
-def _known_context(case: Records, lineage: Lineage) -> dict[int, Line]:
-    """The parts of the context this case states, by key; what it does not state counts as not recorded."""
-    known = {}
-    for key in np.flatnonzero(lineage.context & ~lineage.history):
+def _known_context(cases: Records, lineage: Lineage) -> list[dict[int, Line]]:
+    """The parts of the context each case states, by key; what it does not state counts as not recorded."""
+    known = [dict[int, Line]() for _ in range(len(cases))]
+    for key in np.flatnonzero(lineage.context & ~lineage.history).tolist():
         part = str(lineage.keys[key])
-        if value := _context_value(part, case):
-            known[int(key)] = Line(part, "context", 0.0, 0.0, **value)
+        for of_case, value in zip(known, _context_values(part, cases), strict=True):
+            if value:
+                of_case[key] = Line(part, "context", 0.0, 0.0, **value)
     return known
 
 
@@ -176,25 +243,25 @@ class _Past:
     alone: dict[int, Line]
 
 
-def _past(X: sparse.csr_matrix, lineage: Lineage, recorded: set[str]) -> _Past:
+def _past(columns: npt.NDArray[np.int32], values: FloatArray, lineage: Lineage, recorded: set[str]) -> _Past:
     """What a finding was over time is credited to it where the case records it, and has a line of its own elsewhere."""
     now: dict[int, tuple[str, ...]] = {}
     alone: dict[int, Line] = {}
-    of_key = lineage.finding[X.indices]
+    of_key = lineage.finding[columns]
     for key in np.unique(of_key[lineage.history[of_key]]).tolist():
         finding = str(lineage.keys[key]).removeprefix(EARLIER)
         if finding in recorded:
             now[key] = (finding,)
         else:
-            times = _times_recorded(X, lineage, key)
+            times = _times_recorded(columns, values, lineage, key)
             alone[key] = Line(str(lineage.keys[key]), "context", 0.0, 0.0, text=f"{times}×" if times else None)
     return _Past(now, alone)
 
 
-def _times_recorded(X: sparse.csr_matrix, lineage: Lineage, key: int) -> int:
+def _times_recorded(columns: npt.NDArray[np.int32], values: FloatArray, lineage: Lineage, key: int) -> int:
     """How many rows the widest window holds, from its columns of counts."""
     by_window: dict[str, float] = {}
-    for column, value in zip(X.indices, X.data, strict=True):
+    for column, value in zip(columns, values, strict=True):
         window, _, statistic = str(lineage.text[column]).partition(":")
         if lineage.finding[column] == key and statistic in ("present", "absent", "count"):
             by_window[window] = by_window.get(window, 0.0) + float(np.expm1(value))
@@ -207,14 +274,15 @@ def _name_of_past(case: Records, lineage: Lineage, key: int) -> str:
     return f"{name} ({subject}, earlier)" if subject else f"{name} (earlier)"
 
 
-def _context_value(part: str, case: Records) -> dict[str, Any]:
-    if part == "age":
-        days, years = case.column("age_days")[0], case.column("age_years")[0]
-        if np.isfinite(days):
-            return {"value": float(days), "unit": "d"}
-        return {"value": float(years), "unit": "a"} if np.isfinite(years) else {}
-    text = case.column(part)[0]
-    return {} if text in (None, "unknown") else {"text": str(text)}
+def _context_values(part: str, cases: Records) -> list[dict[str, Any]]:
+    """What each case states of a part of its context; empty where it does not."""
+    if part != "age":
+        return [{} if text in (None, "unknown") else {"text": str(text)} for text in cases.column(part).tolist()]
+    ages = zip(cases.column("age_days").tolist(), cases.column("age_years").tolist(), strict=True)
+    return [
+        {"value": days, "unit": "d"} if days == days else {"value": years, "unit": "a"} if years == years else {}
+        for days, years in ages
+    ]
 
 
 def _credited(

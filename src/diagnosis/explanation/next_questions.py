@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import entr
 
 from diagnosis.explanation.answer_counts import AnswerCounts
-from diagnosis.explanation.answered_rows import Answers, answered_rows, state_columns
+from diagnosis.explanation.answered_rows import Answers, Kin, answered_rows, state_columns
 from diagnosis.features import Lineage
 
 __all__ = ["AnswerSheet", "Gains", "Measure", "Scorer", "gains_of", "information_gain"]
@@ -135,6 +135,7 @@ def gains_of(
     counts: AnswerCounts,
     score: Scorer,
     measure: Measure,
+    kin: Kin | None = None,
 ) -> Gains:
     """Score the possible answers to some questions of one case, as one matrix.
 
@@ -149,6 +150,8 @@ def gains_of(
     sheet : AnswerSheet
     counts : AnswerCounts
     score, measure : callable
+    kin : Kin, optional
+        As in `answered_rows`.
     """
     is_word = sheet.in_words[keys]
     words, numbers = keys[is_word], keys[~is_word]
@@ -162,7 +165,7 @@ def gains_of(
     chance = np.concatenate([_widened(chance, width), _widened(of_values, width)])
     after = np.zeros((*chance.shape, len(proba)))
     if len(keys):
-        after[chance > 0] = score(answered_rows(row, sheet.lineage, Answers.together(parts)))
+        after[chance > 0] = score(answered_rows(row, sheet.lineage, Answers.together(parts), kin))
     return Gains(np.concatenate([words, numbers]), chance, after, information_gain(chance, after))
 
 

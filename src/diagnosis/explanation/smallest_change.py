@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from diagnosis.explanation.answered_rows import Answers, answered_rows
+from diagnosis.explanation.answered_rows import Answers, Kin, answered_rows
 from diagnosis.features import Lineage
 
 __all__ = ["flipping_answers"]
@@ -22,7 +22,7 @@ _KEPT = 4
 
 
 def flipping_answers(
-    row: sparse.csr_matrix, lineage: Lineage, answers: Answers, margin: Margin, most: int
+    row: sparse.csr_matrix, lineage: Lineage, answers: Answers, margin: Margin, most: int, kin: Kin | None = None
 ) -> Iterator[tuple[int, ...]]:
     """Find sets of answers that put the wanted diagnosis ahead, those of fewest answers and largest margin first.
 
@@ -38,6 +38,8 @@ def flipping_answers(
     margin : callable
     most : int
         Answers in a set at most.
+    kin : Kin, optional
+        As in `answered_rows`.
 
     Yields
     ------
@@ -54,7 +56,7 @@ def flipping_answers(
             free = np.flatnonzero(~np.isin(answers.key, used))
             if not len(free):
                 continue
-            further = answered_rows(base, lineage, answers[free])
+            further = answered_rows(base, lineage, answers[free], kin)
             for place, ahead in enumerate(margin(further)):
                 one = tuple(sorted((*taken, int(free[place]))))
                 if one not in tried:

@@ -128,7 +128,10 @@ def stack_rows(parts: Sequence[SortedRows], n_columns: int) -> csr_matrix:
     if indptr[-1] <= np.iinfo(np.int32).max:
         indptr = indptr.astype(np.int32)
     indices = np.concatenate([np.empty(0, np.int32), *(part[1] for part in parts)])
-    stored = np.concatenate([np.empty(0, np.float32), *(part[2] for part in parts)])
+    if all(all_ones(part[2]) or not len(part[2]) for part in parts):
+        stored = np.ones(len(indices), np.float32)
+    else:
+        stored = np.concatenate([np.empty(0, np.float32), *(part[2] for part in parts)])
     matrix = csr_matrix((stored, indices, indptr), shape=(len(indptr) - 1, n_columns), copy=False)
     matrix.has_canonical_format = True
     return matrix

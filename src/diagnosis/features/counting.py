@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.features.columns import FindingColumns
-from diagnosis.features.distinct import Distinct
+from diagnosis.features.distinct import Distinct, Tally
 from diagnosis.features.hierarchy import Hierarchy, inherit
 from diagnosis.features.ranges import distances, high_low, without_range
-from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_pairs, unit_text
+from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_distinct, map_pairs, unit_text
 from diagnosis.features.states import ROW_STATES, row_state
 from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, onset_rows, usable
+from diagnosis.records.coded import is_blank
 
 Finding = tuple[str, str | None]
 _NO_WORDS = (None, None)
@@ -28,9 +29,10 @@ class FindingCounts:
     index: dict[Finding, int] = field(default_factory=dict)
     states: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, len(COUNTED)), np.int64))
     texts: dict[tuple[int, str], int] = field(default_factory=dict)
-    values: dict[tuple[int, str | None], Distinct] = field(default_factory=dict)
+    units: dict[tuple[int, str | None], int] = field(default_factory=dict)
+    values: Tally = field(default_factory=Tally)
     history: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    onsets: dict[int, Distinct] = field(default_factory=dict)
+    onsets: Tally = field(default_factory=Tally)
     n_unusable: int = 0
     n_without_range: int = 0
 
@@ -51,9 +53,7 @@ class FindingCounts:
         self._add_texts(batch, finding)
         self._add_values(batch, finding)
         rows = onset_rows(batch)
-        for which, here in groups(finding[rows].astype(np.int64)):
-            seen = Distinct.of(batch.onset[rows[here]])
-            self.onsets[which] = self.onsets[which].merge(seen) if which in self.onsets else seen
+        self.onsets.add(finding[rows], batch.onset[rows])
 
     def add_states(self, names: Sequence[Finding], cases: NDArray[np.int64]) -> None:
         """Count cases by finding and state (present, absent, uncertain), shape (n_findings, 3)."""
@@ -85,12 +85,19 @@ class FindingCounts:
         seen = np.bincount(finding * np.int64(len(ROW_STATES)) + row_state(batch), minlength=n * len(ROW_STATES))
         self.states[:, : len(ROW_STATES)] += seen.reshape(n, len(ROW_STATES))
         for position, marked in enumerate(high_low(batch), start=len(ROW_STATES)):
-            self.states[:, position] += np.bincount(finding[marked], minlength=n)
+            if not is_blank(marked):
+                self.states[:, position] += np.bincount(finding[marked], minlength=n)
+        if is_blank(batch.value):
+            return
         self.n_without_range += int(np.count_nonzero(without_range(batch)))
+        if is_blank(batch.ref_low) or is_blank(batch.ref_high):
+            return
         rows, distance = distances(batch)
         self.states[:, -1] += np.bincount(finding[rows[distance.astype(np.float32) != 0]], minlength=n)
 
     def _add_texts(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
+        if is_blank(batch.text):
+            return
         rows = np.flatnonzero((batch.text >= 0) & (batch.status == PRESENT))
         n_texts = len(batch.source.texts)
         for number, here in groups(finding[rows].astype(np.int64) * n_texts + batch.text[rows]):
@@ -99,15 +106,19 @@ class FindingCounts:
             self.texts[name] = self.texts.get(name, 0) + len(here)
 
     def _add_values(self, batch: FindingRows, finding: NDArray[np.int32]) -> None:
+        if is_blank(batch.value):
+            return
         valued = batch.valued
         rows = np.flatnonzero(valued & usable(batch.value))
         self.n_unusable += int(np.count_nonzero(valued)) - len(rows)
         n_units = len(batch.source.units) + 1
-        for number, here in groups(finding[rows].astype(np.int64) * n_units + batch.unit[rows] + 1):
+
+        def sample(number: int) -> int:
             which, unit = divmod(number, n_units)
-            name = (which, unit_text(batch, unit - 1))
-            seen = Distinct.of(batch.value[rows[here]])
-            self.values[name] = self.values[name].merge(seen) if name in self.values else seen
+            return self.units.setdefault((which, unit_text(batch, unit - 1)), len(self.units))
+
+        number = finding[rows] * np.int64(n_units) + batch.unit[rows] + 1
+        self.values.add(map_distinct(number, sample), batch.value[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,7 @@ def choose_columns(
     values, n_unconverted = _values(counts, min_cases, words)
     onsets = {
         i: fit_scale(sample, "d")
-        for i, sample in counts.onsets.items()
+        for i, sample in counts.onsets.samples().items()
         if sample.n >= min_cases and "onset" not in left_out
     }
     recorded = counts.states[:, : len(ROW_STATES)].sum(axis=1)
@@ -193,8 +204,9 @@ def _values(
     counts: FindingCounts, min_cases: int, words: Mapping[str, tuple[str | None, str | None]]
 ) -> tuple[dict[int, ValueScale], int]:
     samples: dict[int, dict[str | None, Distinct]] = {}
-    for (which, unit), sample in counts.values.items():
-        samples.setdefault(which, {})[unit] = sample
+    counted = counts.values.samples()
+    for (which, unit), number in counts.units.items():
+        samples.setdefault(which, {})[unit] = counted[number]
     codes = [code for code, _ in counts.index]
     scales: dict[int, ValueScale] = {}
     n_unconverted = counts.n_unusable

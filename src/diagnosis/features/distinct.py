@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Numbers that wait to be counted together: 12 bytes each.
+_WAITING = 1 << 21
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distinct:
@@ -24,11 +27,10 @@ class Distinct:
     @classmethod
     def of(cls, values: NDArray[np.float64], counts: NDArray[np.int64] | None = None) -> Distinct:
         """Count values (each taken `counts` times); none may be nan."""
-        distinct, back = np.unique(values, return_inverse=True)
-        weight = np.ones(len(values), np.int64) if counts is None else counts
-        total = np.zeros(len(distinct), np.int64)
-        np.add.at(total, back, weight)
-        return cls(distinct, total)
+        if counts is None:
+            return cls(*_runs(np.sort(values), None))
+        order = np.argsort(values, kind="stable")
+        return cls(*_runs(values[order], counts[order]))
 
     def merge(self, other: Distinct) -> Distinct:
         """Count two samples as one."""
@@ -56,3 +58,54 @@ class Distinct:
         if len(self) < 2 or deviation == 0.0:
             return mean, 0.0, 0.0
         return mean, deviation, float((weight * (away / deviation) ** 3).sum())
+
+
+def _runs(
+    ordered: NDArray[np.float64], counts: NDArray[np.int64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Put equal neighbours together; a count for each, or 1 each."""
+    if not len(ordered):
+        return ordered, np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    if counts is None:
+        return ordered[starts], np.diff(starts, append=len(ordered))
+    return ordered[starts], np.add.reduceat(counts, starts)
+
+
+class Tally:
+    """Distinct numbers of many samples, counted in any number of batches.
+
+    Numbers wait until there are many, and are then sorted together: that takes a tenth of the time of each batch alone.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
+        self._n_waiting = 0
+        self._samples: dict[int, Distinct] = {}
+
+    def add(self, sample: NDArray[np.int32], value: NDArray[np.float64]) -> None:
+        """Count values, each for a sample by its number; none may be nan."""
+        if len(value):
+            self._waiting.append((sample, value + 0.0))  # minus zero is zero
+            self._n_waiting += len(value)
+        if self._n_waiting > _WAITING:
+            self._sort()
+
+    def samples(self) -> dict[int, Distinct]:
+        """Every sample that has values, by its number."""
+        self._sort()
+        return self._samples
+
+    def _sort(self) -> None:
+        if not self._waiting:
+            return
+        sample, value = (np.concatenate(arrays) for arrays in zip(*self._waiting, strict=True))
+        self._waiting, self._n_waiting = [], 0
+        small = int(sample.max()) < 1 << 16  # numbers of 16 bits are put in order in linear time
+        order = np.argsort(sample.astype(np.uint16) if small else sample, kind="stable")
+        sample, value = sample[order], value[order]
+        bounds = np.flatnonzero(np.diff(sample, prepend=-1, append=-1))
+        for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            number, seen = int(sample[low]), Distinct.of(value[low:high])
+            before = self._samples.get(number)
+            self._samples[number] = seen if before is None else before.merge(seen)

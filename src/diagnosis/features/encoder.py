@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -12,17 +13,17 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from diagnosis.errors import InputError
-from diagnosis.features.assemble import SortedRows, stack_rows
 from diagnosis.features.columns import Layout, lay_out
 from diagnosis.features.context import read_context
-from diagnosis.features.frames import framed, keep_output, wants_frame
-from diagnosis.features.learning import Learned, check_options, learn
+from diagnosis.features.frames import delivered, keep_output
+from diagnosis.features.kept import Kept
+from diagnosis.features.learning import Learned, check_options, learn, no_column, no_encoder, packed
 from diagnosis.features.lineage import Lineage
 from diagnosis.features.one_case import CasePlan, case_cells, row_of
+from diagnosis.features.ready import encode_ready
 from diagnosis.features.reference import UsedRanges, used_ranges
-from diagnosis.features.shards import Shards, write_shards
-from diagnosis.features.streaming import Kept, Source, checked, encode_records, over_parts
+from diagnosis.features.shards import Shards
+from diagnosis.features.streaming import Source, again, checked, encode_records, in_threads, over_parts
 from diagnosis.features.understood import inherited_from, recorded_matrix, unconverted_counts, unknown_codes
 from diagnosis.features.values import ValueScale
 from diagnosis.features.windows import Window, check_whole_patients, checked_windows, window_entries
@@ -156,32 +157,48 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         InputError
             An option out of range, no records, or nothing in them that makes a column.
         """
-        check_options(self.get_params(deep=False))
-        check_whole_patients(records, self.windows)
-        return over_parts(records, self._fit_over, n_jobs=n_jobs, whole=bool(self.windows))
+        return self._fit(records, None, n_jobs)
 
-    def fit_transform(self, records: Source, y: object = None, *, n_jobs: int = 1) -> csr_matrix:  # noqa: ARG002
-        """Learn the columns and encode the same cases: as `fit` and `transform`, reading a small source only once.
+    @overload
+    def fit_transform(self, records: Source, y: object = None, *, to: None = ..., n_jobs: int = ...) -> csr_matrix: ...
+    @overload
+    def fit_transform(self, records: Source, y: object = None, *, to: str | Path, n_jobs: int = ...) -> Shards: ...
+    def fit_transform(
+        self,
+        records: Source,
+        y: object = None,  # noqa: ARG002 - the contract
+        *,
+        to: str | Path | None = None,
+        n_jobs: int = 1,
+    ) -> csr_matrix | Shards:
+        """Learn the columns and encode the same cases: as `fit` and `transform`, reading the source only once.
 
+        What was read is kept until the columns are known, a few bytes a finding: in memory up to half a gigabyte, else
+        in a temporary file. Values that do not fit into memory, and windows, take a second reading.
         Parameters and errors are theirs.
         """
-        check_options(self.get_params(deep=False))
-        check_whole_patients(records, self.windows)
-        kept = Kept()
-        over_parts(records, lambda parts: self._fit_over(kept.passing(parts)), n_jobs=n_jobs, whole=bool(self.windows))
-        return self.transform(records if kept.parts is None else kept.parts, n_jobs=n_jobs)
+        if self.windows:
+            records = again(records)
+        with Kept() as kept:
+            self._fit(records, None if self.windows else kept, n_jobs)
+            if kept.whole and not self.windows:
+                parts = in_threads(kept.parts(), partial(encode_ready, layout=self._layout), n_jobs)
+                return delivered(self, parts, records, to)
+        return self.transform(records, n_jobs=n_jobs) if to is None else self.transform(records, to=to, n_jobs=n_jobs)
 
-    def _fit_over(self, sources: Iterable[Records]) -> Self:
-        return self._take(learn(sources, self.get_params(deep=False)))
+    def _fit(self, records: Source, kept: Kept | None, n_jobs: int) -> Self:
+        options = self.get_params(deep=False)
+        check_options(options)
+        check_whole_patients(records, self.windows)
+        ready = partial(packed, wanted=not self.hierarchy)
+        whole = bool(self.windows)
+        learned = over_parts(records, lambda parts: learn(parts, options, kept), ready, n_jobs=n_jobs, whole=whole)
+        return self._take(learned)
 
     def _take(self, learned: Learned) -> Self:
         layout = lay_out(learned.context, learned.findings, learned.hierarchy, checked_windows(self.windows))
         if layout.n_columns == 0:
-            raise InputError(
-                f"The encoder needs at least one column that {self.min_cases} training cases share.",
-                "No finding, age or sex of these records is shared by that many.",
-                "Give more cases or lower min_cases.",
-            )
+            raise no_column(self.min_cases)
         self._learned, self._layout = learned, layout
         self.lineage_ = layout.lineage
         self.values_ = {finding.key: finding.value for finding in layout.findings if finding.value is not None}
@@ -220,20 +237,13 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         """
         layout, words = self._fitted(), self._range_words
         check_whole_patients(records, self.windows)
-
-        def encode(part: Records) -> SortedRows:
-            return encode_records(part, layout, words)
-
-        whole = bool(self.windows)
-        if to is not None:
-            folder, names = Path(to), layout.lineage.names.tolist()
-            return over_parts(
-                records, lambda parts: write_shards(folder, parts, names), encode, n_jobs=n_jobs, whole=whole
-            )
-        X = over_parts(
-            records, lambda parts: stack_rows(list(parts), layout.n_columns), encode, n_jobs=n_jobs, whole=whole
+        return over_parts(
+            records,
+            lambda parts: delivered(self, parts, records, to),
+            lambda part: encode_records(part, layout, words),
+            n_jobs=n_jobs,
+            whole=bool(self.windows),
         )
-        return framed(X, records, layout.lineage.names) if wants_frame(self) else X
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Choose what `transform` returns: ``"default"``, a sparse matrix, or ``"pandas"``, a frame of sparse columns.
@@ -249,11 +259,11 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         keep_output(self, transform)
         return self
 
-    def encode_case(self, case: Case) -> csr_matrix:
+    def encode_case(self, case: Case, records: Records | None = None) -> csr_matrix:
         """Encode one case by hand, in microseconds; the row is the one `transform` gives it.
 
         Findings go by their codes. Where only the tables can tell (a finding that repeats, a hierarchy, windows), the
-        case takes the way of `transform`.
+        case takes the way of `transform`, as `records` where the same case is at hand as such.
 
         Returns
         -------
@@ -266,7 +276,9 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         """
         plan = self._plan if hasattr(self, "_plan") else CasePlan.of(self._fitted(), {})
         cells = case_cells(case, plan)
-        return self.transform(Records.from_cases([case])) if cells is None else row_of(cells, self.n_features_out_)
+        if cells is None:
+            return self.transform(Records.from_cases([case]) if records is None else records)
+        return row_of(cells, self.n_features_out_)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002 - likewise
         """Return the column names; `input_features` is there for scikit-learn and not looked at."""
@@ -323,11 +335,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             options, learned = Learned.from_json(plain)
             return cls(**options)._take(learned)
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                "The plain values of a fitted encoder were expected.",
-                f"They do not hold what an encoder needs ({type(error).__name__}).",
-                "Use what to_json returned, unchanged.",
-            ) from error
+            raise no_encoder(error) from error
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_layout")

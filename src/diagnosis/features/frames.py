@@ -1,7 +1,9 @@
-"""The matrix as a frame with named rows and sparse columns, for those who ask for one by `set_output`."""
+"""The matrix in the form that was asked for; as a frame of sparse columns where `set_output` chose one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 
 from diagnosis.errors import InputError, nearest
+from diagnosis.features.assemble import SortedRows, stack_rows
+from diagnosis.features.shards import Shards, write_shards
 from diagnosis.records.records import Records
 
 # Where scikit-learn keeps the choice, and from where its `clone` takes it.
@@ -34,6 +38,17 @@ def keep_output(encoder: BaseEstimator, transform: str | None) -> None:
 def wants_frame(encoder: BaseEstimator) -> bool:
     """Whether a frame was asked for."""
     return getattr(encoder, _CHOICE, {}).get("transform") == "pandas"
+
+
+def delivered(
+    encoder: BaseEstimator, parts: Iterator[SortedRows], source: object, to: str | Path | None
+) -> csr_matrix | Shards:
+    """Put encoded rows into the form that was asked for: shards in a folder, a sparse matrix, or a frame."""
+    names = encoder.get_feature_names_out()
+    if to is not None:
+        return write_shards(Path(to), parts, names.tolist())
+    X = stack_rows(list(parts), len(names))
+    return framed(X, source, names) if wants_frame(encoder) else X
 
 
 def framed(X: csr_matrix, source: object, names: NDArray[np.object_]) -> Any:

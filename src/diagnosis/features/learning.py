@@ -10,12 +10,13 @@ import numpy as np
 
 from diagnosis.errors import InputError
 from diagnosis.features.columns import FindingColumns
-from diagnosis.features.context import ContextColumns, ContextCounts, read_context
+from diagnosis.features.context import ContextColumns, ContextCounts
 from diagnosis.features.counting import FindingCounts, choose_columns
 from diagnosis.features.hierarchy import Hierarchy
-from diagnosis.features.reference import with_ranges
+from diagnosis.features.kept import Kept
+from diagnosis.features.ready import Ready, made_ready
 from diagnosis.features.rows import batches
-from diagnosis.features.states_only import count_states, has_states_only
+from diagnosis.features.states_only import PackedStates, count_states, has_states_only
 from diagnosis.features.windows import checked_windows, count_windows
 from diagnosis.records.records import Records
 from diagnosis.vocabulary import Vocabulary
@@ -87,41 +88,98 @@ class Learned:
         )
 
 
-def learn(parts: Iterable[Records], options: Mapping[str, Any]) -> Learned:
-    """Learn from the parts of a set of records; how they are cut is irrelevant.
+def learn(
+    parts: Iterable[tuple[Records, Ready | None]], options: Mapping[str, Any], kept: Kept | None = None
+) -> Learned:
+    """Learn from the parts of a set of records, as `packed` gives them, and keep what is needed to encode them."""
+    learner = Learner(options)
+    if kept is not None:
+        kept.clear()
+    for records, ready in parts:
+        counted = learner.add(records, ready)
+        if kept is not None:
+            kept.add(counted)
+    if kept is not None and learner.said_later:
+        kept.drop()
+    return learner.learned()
+
+
+def packed(records: Records, wanted: bool) -> tuple[Records, Ready | None]:
+    """Do beforehand what depends on these cases alone: code the findings and, where wanted, pack those of states."""
+    return records, made_ready(records, {}) if wanted and has_states_only(records.coded) else None
+
+
+class Learner:
+    """What training cases show, counted part by part; how they are cut into parts is irrelevant.
 
     With windows, the encounters of a patient must be in one part; a hierarchy is that of the first part.
+
+    Parameters
+    ----------
+    options : mapping
+        The encoder's.
+
+    Attributes
+    ----------
+    said_later : bool
+        Whether the vocabulary of a later part says something of a code that an earlier part had without it.
     """
-    findings, context = FindingCounts(), ContextCounts()
-    words: dict[str, tuple[str | None, str | None]] = {}
-    vocabulary: Vocabulary | None = None
-    hierarchy: Hierarchy | None = None
-    windows = checked_windows(options["windows"])
-    for records in parts:
-        context.add(read_context(records))
-        vocabulary, before = records.vocabulary, vocabulary
-        for code in records.coded.codes.tolist():
-            if code not in words or (vocabulary is not before and words[code] == _NO_WORDS):
-                words[code] = vocabulary.unit(code), vocabulary.loinc(code)
-        if options["hierarchy"] and hierarchy is None:
-            hierarchy = Hierarchy.of_vocabulary(records.vocabulary)
-        if hierarchy is None and has_states_only(records.coded):
-            findings.add_states(*count_states(records.coded))
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._windows = checked_windows(options["windows"])
+        self._findings, self._context = FindingCounts(), ContextCounts()
+        self._words: dict[str, tuple[str | None, str | None]] = {}
+        self._vocabulary: Vocabulary | None = None
+        self._hierarchy: Hierarchy | None = None
+        self.said_later = False
+
+    def add(self, records: Records, ready: Ready | None) -> Ready:
+        """Count some cases, and return what of them is needed to encode them."""
+        self._read_words(records)
+        if self._options["hierarchy"] and self._hierarchy is None:
+            self._hierarchy = Hierarchy.of_vocabulary(records.vocabulary)
+        if ready is None:
+            words = self._words if self._options["reference_ranges"] else {}
+            ready = made_ready(records, words, pack=self._hierarchy is None)
+        self._count(ready)
+        if self._windows:
+            self._findings.add_history(count_windows(records, self._findings.index, self._windows))
+        return ready
+
+    def _count(self, ready: Ready) -> None:
+        self._context.add(ready.context)
+        if isinstance(ready.findings, PackedStates):
+            self._findings.add_states(ready.findings.names, count_states(ready.findings))
         else:
-            for batch in batches(with_ranges(records, words if options["reference_ranges"] else {})):
-                findings.add(batch, hierarchy)
-        if windows:
-            findings.add_history(count_windows(records, findings.index, windows))
-    kept = {"measured": options["ordering"], "z": options["range_scores"], "onset": options["onsets"]}
-    chosen = choose_columns(
-        findings,
-        min_cases=options["min_cases"],
-        max_codes=options["max_codes"],
-        left_out=[state for state, wanted in kept.items() if not wanted],
-        words=words,
-    )
-    columns = context.columns(ages=options["ages"], min_cases=options["min_cases"])
-    return Learned(columns, chosen.findings, hierarchy, chosen.n_unconverted, findings.n_without_range)
+            for batch in batches(ready.findings):
+                self._findings.add(batch, self._hierarchy)
+
+    def _read_words(self, records: Records) -> None:
+        vocabulary, before = records.vocabulary, self._vocabulary
+        self._vocabulary = vocabulary
+        words = self._words
+        for code in records.coded.codes.tolist():
+            if code not in words:
+                words[code] = vocabulary.unit(code), vocabulary.loinc(code)
+            elif vocabulary is not before and words[code] == _NO_WORDS:
+                words[code] = vocabulary.unit(code), vocabulary.loinc(code)
+                self.said_later = self.said_later or words[code] != _NO_WORDS
+
+    def learned(self) -> Learned:
+        """Decide on the columns."""
+        options = self._options
+        kept = {"measured": options["ordering"], "z": options["range_scores"], "onset": options["onsets"]}
+        chosen = choose_columns(
+            self._findings,
+            min_cases=options["min_cases"],
+            max_codes=options["max_codes"],
+            left_out=[state for state, wanted in kept.items() if not wanted],
+            words=self._words,
+        )
+        columns = self._context.columns(ages=options["ages"], min_cases=options["min_cases"])
+        n_without = self._findings.n_without_range
+        return Learned(columns, chosen.findings, self._hierarchy, chosen.n_unconverted, n_without)
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -141,3 +199,21 @@ def check_options(options: Mapping[str, Any]) -> None:
         if not isinstance(options[name], (bool, np.bool_)):
             raise InputError(f"{name} is True or False.", f"Found {options[name]!r}.", "Change it.")
     checked_windows(options["windows"])
+
+
+def no_column(min_cases: int) -> InputError:
+    """The error for records in which no column has enough cases."""
+    return InputError(
+        f"The encoder needs at least one column that {min_cases} training cases share.",
+        "No finding, age or sex of these records is shared by that many.",
+        "Give more cases or lower min_cases.",
+    )
+
+
+def no_encoder(error: Exception) -> InputError:
+    """The error for plain values that are not those of an encoder."""
+    return InputError(
+        "The plain values of a fitted encoder were expected.",
+        f"They do not hold what an encoder needs ({type(error).__name__}).",
+        "Use what to_json returned, unchanged.",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
 OWN, NOT_ASKED = -1, -2
+# One case is encoded and then explained: its ranges are looked up once. Of many cases they are not kept.
+_FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +49,9 @@ class UsedRanges:
         return "record" if line == OWN else reference_sources()[line]
 
 
+_LAST: WeakKeyDictionary[Records, tuple[Mapping[str, tuple[str | None, str | None]], UsedRanges]] = WeakKeyDictionary()
+
+
 def used_ranges(records: Records, words: Mapping[str, tuple[str | None, str | None]]) -> UsedRanges:
     """Say for every finding row which range counts.
 
@@ -60,7 +66,13 @@ def used_ranges(records: Records, words: Mapping[str, tuple[str | None, str | No
     words : mapping of str to (unit, LOINC code)
         What the vocabulary says of each code; one that is missing is not looked up.
     """
-    return _used(records, words, _without_own(records.coded, words))
+    last = _LAST.get(records)
+    if last is not None and last[0] is words:
+        return last[1]
+    used = _used(records, words, _without_own(records.coded, words))
+    if len(records.coded) <= _FEW:
+        _LAST[records] = words, used
+    return used
 
 
 def _used(records: Records, words: Mapping[str, tuple[str | None, str | None]], rows: NDArray[np.intp]) -> UsedRanges:
@@ -137,8 +149,9 @@ def _age_days(records: Records) -> NDArray[np.float64]:
 
 def _altitude(records: Records) -> NDArray[np.float64]:
     """Metres above the sea of each case's site; NaN where it is not stated."""
-    if "sites" not in records.names or "altitude_m" not in records.arrow("sites").column_names:
+    table = records.arrow("sites") if "sites" in records.names else None
+    if table is None or "altitude_m" not in table.column_names:
         return np.full(len(records), np.nan)
-    sites = records.arrow("sites").select(["site", "altitude_m"]).to_pylist()
+    sites = table.select(["site", "altitude_m"]).to_pylist()
     height = {row["site"]: np.nan if row["altitude_m"] is None else float(row["altitude_m"]) for row in sites}
     return np.array([height.get(site, np.nan) for site in records.column("site")], np.float64)

@@ -6,28 +6,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TypeVar, cast
 
-import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from diagnosis.errors import InputError
 from diagnosis.features.ahead import ahead
-from diagnosis.features.assemble import Entries, SortedRows, max_cases, sorted_rows
+from diagnosis.features.assemble import SortedRows
 from diagnosis.features.columns import Layout
-from diagnosis.features.context import context_entries, read_context
-from diagnosis.features.reference import with_ranges
-from diagnosis.features.rows import batches
-from diagnosis.features.states import finding_entries
-from diagnosis.features.states_only import beside, has_states_only, state_rows
-from diagnosis.features.windows import of_cases, window_entries
+from diagnosis.features.ready import RangeWords, encode_ready, made_ready
+from diagnosis.features.windows import window_entries
 from diagnosis.readers.records_folder import RecordsFolder, open_records
 from diagnosis.records.records import Records
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["ENCODED", "Kept", "Source", "checked", "encode_records", "over_parts", "whole_patients"]
+__all__ = ["ENCODED", "Source", "again", "checked", "encode_records", "in_threads", "over_parts", "whole_patients"]
 
 Source = Records | RecordsFolder | str | Path | Iterable[Records]
 #: Columns of `findings` that encoding looks at, beside those that are required.
@@ -40,9 +32,9 @@ OF_CASES = (
     *("age_years", "age_days", "sex", "pregnant", "pregnancy_weeks", "site"),
     *("patient_id", "time", "index_time", "end_time"),
 )
-_KEPT = 1 << 29
 T = TypeVar("T")
 P = TypeVar("P")
+R = TypeVar("R")
 
 
 def over_parts(
@@ -75,37 +67,13 @@ def over_parts(
     if isinstance(source, str | Path):
         source = open_records(source)
     if isinstance(source, RecordsFolder):
-        return source.over(lambda parts: work(_prepared(parts, ready, n_jobs)), columns=ENCODED, of_cases=OF_CASES)
+        return source.over(lambda parts: work(in_threads(parts, ready, n_jobs)), columns=ENCODED, of_cases=OF_CASES)
     if isinstance(source, Records):
-        return work(_prepared(iter([source]), ready, 1))
+        return work(in_threads(iter([source]), ready, 1))
     if not isinstance(source, Iterable) or isinstance(source, Mapping) or hasattr(source, "columns"):
         raise _no_records(source)
     parts = _some(map(checked, source))
-    return work(_prepared(whole_patients(parts) if whole else parts, ready, n_jobs))
-
-
-class Kept:
-    """The parts that went by, as long as their tables take no more than half a gigabyte together.
-
-    Attributes
-    ----------
-    parts : list of Records or None
-        None: there were too many.
-    """
-
-    def __init__(self) -> None:
-        self.parts: list[Records] | None = []
-
-    def passing(self, parts: Iterator[Records]) -> Iterator[Records]:
-        """Yield parts and keep them."""
-        self.parts, held = [], 0
-        for part in parts:
-            held += part.nbytes
-            if held > _KEPT:
-                self.parts = None
-            elif self.parts is not None:
-                self.parts.append(part)
-            yield part
+    return work(in_threads(whole_patients(parts) if whole else parts, ready, n_jobs))
 
 
 def checked(records: object) -> Records:
@@ -115,27 +83,18 @@ def checked(records: object) -> Records:
     return records
 
 
-def encode_records(records: Records, layout: Layout, range_words: Mapping[str, Any]) -> SortedRows:
+def encode_records(records: Records, layout: Layout, range_words: RangeWords) -> SortedRows:
     """Encode cases: entries a row, and the columns and data of the entries, sorted by case and column."""
-    context = read_context(records)
-    if layout.spread is None and not layout.history and has_states_only(records.coded):
-        rows = state_rows(records.coded, layout)
-        if rows is not None:
-            own = sorted_rows(context_entries(context, layout.context), len(records), len(layout.context.columns()))
-            return beside(own, rows)
     history = window_entries(records, layout) if layout.history else None
-    parts = []
-    for batch in batches(with_ranges(records, range_words), max_cases=max_cases(layout.n_columns)):
-        here = context[batch.first_case : batch.first_case + batch.n_cases]
-        entries = [context_entries(here, layout.context), finding_entries(batch, layout)]
-        if history is not None:
-            entries.append(of_cases(history, batch.first_case, batch.n_cases))
-        parts.append(sorted_rows(Entries.concatenate(entries), batch.n_cases, layout.n_columns))
-    if len(parts) == 1:
-        return parts[0]
-    empty: SortedRows = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
-    counts, indices, data = (np.concatenate(arrays) for arrays in zip(empty, *parts, strict=True))
-    return counts, indices, data
+    ready = made_ready(records, range_words, pack=layout.spread is None and history is None)
+    return encode_ready(ready, layout, history)
+
+
+def again(source: Source) -> Source:
+    """What can be gone through a second time: the source, or a list of the parts of an iterator."""
+    if isinstance(source, Iterator):
+        return [checked(part) for part in source]
+    return source
 
 
 def whole_patients(parts: Iterable[Records]) -> Iterator[Records]:
@@ -164,7 +123,7 @@ def _coded(records: Records) -> Records:
     return records
 
 
-def _prepared(parts: Iterator[Records], ready: Callable[[Records], P], n_jobs: int) -> Iterator[P]:
+def in_threads(parts: Iterator[R], ready: Callable[[R], P], n_jobs: int) -> Iterator[P]:
     """The parts made ready in threads, in their order; a few at a time, so that no more are held."""
     n_jobs = effective_n_jobs(n_jobs)
     if n_jobs == 1:

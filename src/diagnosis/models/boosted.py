@@ -17,9 +17,11 @@ from diagnosis.models.files import model_header, read_json, restore_header, writ
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
 from diagnosis.models.scoring import ScoreClassifier
+from diagnosis.models.sequence import in_memory_rows, is_on_disk
 from diagnosis.models.trees import Trees, join_trees, read_trees
 from diagnosis.models.validation import (
     TrainingSet,
+    check_batched,
     check_columns,
     check_option,
     check_training,
@@ -76,6 +78,8 @@ class BoostedModel(ScoreClassifier):
     interactions : sequence of sequences of int, optional
         Groups of columns, by number: those of one branch of a tree are all in one group. A column may be in several
         (age and sex in each of the body systems); one in none stands alone. None: any columns may meet.
+    left_out : sequence of int, optional
+        Columns that no tree looks at.
     seed : int
     n_jobs : int
         LightGBM's threads. The model is the same for any number.
@@ -90,7 +94,8 @@ class BoostedModel(ScoreClassifier):
     Notes
     -----
     "A finding that is denied never raises its diagnosis" cannot be asked for here: LightGBM's monotone constraints hold
-    for a column in the trees of all diagnoses alike, and after the softmax a lower score of one raises all others.
+    for a column in the trees of all diagnoses alike, and after the softmax a lower score of one raises all others. What
+    can be done is to leave the column out, and to let a linear model speak of it (`HybridModel(monotone=...)`).
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class BoostedModel(ScoreClassifier):
         column_share: float = 0.3,
         early_stopping: int = 25,
         interactions: Sequence[Sequence[int]] | None = None,
+        left_out: Sequence[int] | None = None,
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -119,6 +125,7 @@ class BoostedModel(ScoreClassifier):
         self.column_share = column_share
         self.early_stopping = early_stopping
         self.interactions = interactions
+        self.left_out = left_out
         self.seed = seed
         self.n_jobs = n_jobs
 
@@ -131,7 +138,8 @@ class BoostedModel(ScoreClassifier):
 
         Parameters
         ----------
-        X : array or CSR matrix of shape (n_cases, n_columns)
+        X : array, CSR matrix or `Shards` of shape (n_cases, n_columns)
+            Shards are read in portions, without a full copy; the trees are the same.
         y : array of shape (n_cases,)
         sample_weight : array of shape (n_cases,), optional
         groups : array of shape (n_cases,), optional
@@ -179,7 +187,7 @@ class BoostedModel(ScoreClassifier):
         grown, rounds = self.grow([(Beside(train), Beside(cases.take(rows))) for train, rows in parts])
         scores = np.empty((cases.y.size, len(cases.classes)))
         for trees, (train, rows) in zip(grown, parts, strict=True):
-            scores[rows] = with_floor(trees.raw_scores(rows_of(cases.X, rows), self.n_jobs), train)
+            scores[rows] = with_floor(trees.raw_scores(in_memory_rows(rows_of(cases.X, rows)), self.n_jobs), train)
         self.fit_checked(Beside(cases), rounds)
         return scores
 
@@ -268,8 +276,10 @@ class BoostedModel(ScoreClassifier):
 
     def _checked(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> TrainingSet:
         self.checked()
-        cases = check_training(self, X, y, sample_weight, groups)
+        check = check_batched if is_on_disk(X) else check_training
+        cases = check(self, X, y, sample_weight, groups)
         check_columns("BoostedModel", "interactions", self.interactions or (), self.n_features_in_)
+        check_columns("BoostedModel", "left_out", [self.left_out or ()], self.n_features_in_)
         return cases
 
     def _options(self) -> BoostingOptions:
@@ -290,7 +300,7 @@ class BoostedModel(ScoreClassifier):
         step = max(1, _PORTION // p)
         for start in range(0, n, step):
             rows = np.arange(start, min(start + step, n))
-            dense = dense_of(rows_of(X, rows))
+            dense = dense_of(X if n == 1 else rows_of(X, rows))
             for k in np.unique(which[rows]):
                 case, place = np.nonzero(which[rows] == k)
                 asked, of_asked = np.unique(case, return_inverse=True)
@@ -301,7 +311,8 @@ class BoostedModel(ScoreClassifier):
     def to_files(self, folder: Path) -> None:
         """Write `boosted.json` and LightGBM's own text, `boosted.txt`, into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        options = {name: value for name, value in self.get_params().items() if name != "n_jobs"}
+        later = ("n_jobs", *(() if self.left_out else ("left_out",)))  # as releases before wrote it
+        options = {name: value for name, value in self.get_params().items() if name not in later}
         write_json(folder / "boosted.json", model_header("boosted", self, options))
         (folder / "boosted.txt").write_bytes(self.trees_.text.encode("ascii"))
 

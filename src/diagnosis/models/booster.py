@@ -12,6 +12,7 @@ import numpy as np
 from diagnosis.errors import DiagnosisWarning, WorkError
 from diagnosis.models.calibration import log_loss
 from diagnosis.models.protocol import FloatArray, IntArray
+from diagnosis.models.sequence import for_lightgbm, in_memory_rows
 from diagnosis.models.trees import Trees, load_lightgbm, normalised
 from diagnosis.models.validation import TrainingSet
 
@@ -35,16 +36,13 @@ class BoostingOptions:
     max_bin: int
     column_share: float
     interactions: Sequence[Sequence[int]] | None
+    left_out: Sequence[int] | None
     seed: int
     n_jobs: int
 
     def parameters(self, n_classes: int, n_columns: int) -> dict[str, Any]:
         """Return LightGBM's parameters; multiclass also for two diagnoses, so that each has its score."""
-        groups = [] if self.interactions is None else [list(group) for group in self.interactions]
-        if self.interactions is not None:
-            # LightGBM never uses a column that is in no group.
-            grouped = {column for group in groups for column in group}
-            groups += [[column] for column in range(n_columns) if column not in grouped]
+        groups = self._groups(n_columns)
         return ({"interaction_constraints": groups} if groups else {}) | {
             "objective": "multiclass",
             "num_class": n_classes,
@@ -65,6 +63,16 @@ class BoostingOptions:
             "num_threads": self.n_jobs,
             "verbosity": -1,
         }
+
+    def _groups(self, n_columns: int) -> list[list[int]]:
+        """Return which columns may meet in a branch; LightGBM never uses a column that is in no group."""
+        out = set(self.left_out or ())
+        if self.interactions is None:
+            return [[column for column in range(n_columns) if column not in out]] if out else []
+        grouped = {column for group in self.interactions for column in group} | out
+        alone = [[column] for column in range(n_columns) if column not in grouped]
+        kept = ([column for column in group if column not in out] for group in self.interactions)
+        return [*(group for group in kept if group), *alone]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +190,12 @@ def _started(part: Beside, options: BoostingOptions, held_out: Beside | None) ->
     lgb = load_lightgbm()
     used, parameters = part.weighing(), options.parameters(len(part.cases.classes), part.cases.X.shape[1])
     cases = used.cases
-    data = lgb.Dataset(cases.X, cases.y, weight=cases.weight, init_score=used.init, params=parameters)
+    data = lgb.Dataset(for_lightgbm(cases.X), cases.y, weight=cases.weight, init_score=used.init, params=parameters)
     booster = lgb.Booster(parameters, data)
     if held_out is not None and held_out.cases.weight.any():
         beside = held_out.weighing()
         same_bins = lgb.Dataset(
-            beside.cases.X,
+            for_lightgbm(beside.cases.X),
             beside.cases.y,
             weight=beside.cases.weight,
             init_score=beside.init,
@@ -211,7 +219,7 @@ def warn_if_diverged(trees: Trees, part: Beside, n_jobs: int) -> None:
     used = part.weighing()
     prior = used.cases.prior
     looked_at = used.take(np.unique(np.linspace(0, used.cases.y.size - 1, _LOOKED_AT).astype(np.int64)))
-    cases, scores = looked_at.cases, trees.raw_scores(looked_at.cases.X, n_jobs)
+    cases, scores = looked_at.cases, trees.raw_scores(in_memory_rows(looked_at.cases.X), n_jobs)
     largest = float(np.abs(scores[:, prior > 0]).max())
     with np.errstate(divide="ignore"):
         before = np.log(prior)[None, :].repeat(cases.y.size, axis=0) if looked_at.init is None else looked_at.init

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from diagnosis.errors import BundleError
+from diagnosis.errors import BundleError, InputError
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
 from diagnosis.models.hybrid_fit import Folds, Residual, fit_hybrid, is_huge, is_large
 from diagnosis.models.linear import LinearModel
+from diagnosis.models.monotone import Pairs, cardinal
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
 from diagnosis.models.scoring import ScoreClassifier
 from diagnosis.models.validation import (
+    TrainingSet,
     check_choice,
+    check_columns,
     check_option,
     check_training,
     check_update,
@@ -30,8 +34,11 @@ __all__ = ["HybridModel"]
 # good as 300 or better (up to .002 nats), in half to nine tenths of the time.
 _OPTIONS = {"rounds": 60}
 # What linear scores leave is learned in a few rounds.
-_RESIDUAL_OPTIONS = {"rounds": 12, "learning_rate": 0.2, "column_share": 0.5, "early_stopping": 4}
+_RESIDUAL_OPTIONS = {"rounds": 9, "leaves": 15, "learning_rate": 0.25, "early_stopping": 4}
 _FOLDS = 5
+
+Interactions: TypeAlias = Literal["all", "body_system"] | Sequence[Sequence[int]]
+Monotone: TypeAlias = Literal["none", "cardinal"] | Pairs
 
 
 class HybridModel(ScoreClassifier):
@@ -52,6 +59,13 @@ class HybridModel(ScoreClassifier):
     residual : bool or "auto"
         Let the trees start from the out-of-fold linear scores and learn what is left: few trees, many times faster,
         a little less exact. Where they add nothing there are none. "auto": where the product is 500 million or more.
+    interactions : {"all", "body_system"} or sequence of sequences of int
+        Which findings may meet in a branch of a tree: any; those of one body system, as the vocabulary states it (age
+        and sex meet all); or groups of columns, see `BoostedModel`.
+    monotone : {"none", "cardinal"} or sequence of (int, int)
+        With ``cardinal`` a finding's explicit absence never raises a diagnosis that it is cardinal for, whatever else
+        the case records: its coefficients obey `LinearModel(monotone=...)`, and no tree looks at it. Or columns
+        (*present*, *absent*) of the findings this is asked of.
     seed : int
         Divides the patients.
     n_jobs : int
@@ -66,6 +80,12 @@ class HybridModel(ScoreClassifier):
     boosted_ : BoostedModel or None
         None where the weight is 0: it then costs nothing.
     n_features_in_ : int
+
+    Notes
+    -----
+    ``body_system`` and ``cardinal`` speak of findings: a `Diagnoser` looks their columns up. The rule of `monotone`
+    holds for the model's own probabilities and under one temperature. A calibration factor of the case (`adaptive`)
+    keeps the order of the diagnoses, and may raise an improbable one where the case becomes less sure.
     """
 
     def __init__(
@@ -75,6 +95,8 @@ class HybridModel(ScoreClassifier):
         boosted: BoostedModel | None = None,
         folds: Folds = "auto",
         residual: Residual = "auto",
+        interactions: Interactions = "all",
+        monotone: Monotone = "none",
         seed: int = 0,
         n_jobs: int = 1,
     ) -> None:
@@ -82,6 +104,8 @@ class HybridModel(ScoreClassifier):
         self.boosted = boosted
         self.folds = folds
         self.residual = residual
+        self.interactions = interactions
+        self.monotone = monotone
         self.seed = seed
         self.n_jobs = n_jobs
 
@@ -128,10 +152,11 @@ class HybridModel(ScoreClassifier):
         cases = check_training(self, X, y, sample_weight, groups)
         self.classes_ = cases.classes
         residual = is_huge(cases) if self.residual == "auto" else bool(self.residual)
+        linear, boosted = self._structured(cases, self.boosted_part(residual=residual))
         found = fit_hybrid(
             cases,
-            LinearModel(seed=self.seed) if self.linear is None else self.linear,
-            self.boosted_part(residual=residual),
+            linear,
+            boosted,
             folds=folds,
             one_part=is_large(cases) if self.folds == "auto" else self.folds == 1,
             residual=residual,
@@ -139,6 +164,20 @@ class HybridModel(ScoreClassifier):
         )
         self.linear_, self.boosted_, self.weights_ = found.linear, found.boosted, found.weights
         return found.scores
+
+    def _structured(self, cases: TrainingSet, boosted: BoostedModel) -> tuple[LinearModel, BoostedModel]:
+        """Return both unfitted models, made to keep `interactions` and `monotone`."""
+        linear, n_columns = LinearModel(seed=self.seed) if self.linear is None else self.linear, int(cases.X.shape[1])
+        groups = _columns("interactions", self.interactions, ("all", "body_system"), n_columns)
+        if groups is not None:
+            boosted = clone(boosted).set_params(interactions=groups)
+        pairs = _columns("monotone", self.monotone, ("none", "cardinal"), n_columns)
+        if pairs is not None:
+            which = cardinal(cases, pairs)
+            pairs = [pairs[i] for i in np.flatnonzero(which.any(axis=1)).tolist()]
+            linear = clone(linear).set_params(monotone=pairs)
+            boosted = clone(boosted).set_params(left_out=sorted({absent for _, absent in pairs}))
+        return linear, boosted
 
     def boosted_part(self, *, residual: bool) -> BoostedModel:
         """Return the unfitted boosted model, checked; the default one depends on what it is to learn."""
@@ -211,6 +250,7 @@ class HybridModel(ScoreClassifier):
         options = {
             "folds": self.folds,
             "residual": self.residual,
+            **{name: v for name in ("interactions", "monotone") if not isinstance(v := getattr(self, name), str)},
             "seed": self.seed,
             "linear": _options_of(self.linear),
             "boosted": _options_of(self.boosted),
@@ -238,6 +278,8 @@ class HybridModel(ScoreClassifier):
             folds=options["folds"],
             # A model of the first release had no such option.
             residual=options.get("residual", "auto"),
+            interactions=options.get("interactions", "all"),
+            monotone=options.get("monotone", "none"),
             seed=options["seed"],
         )
         restore_header(model, stored)
@@ -252,6 +294,21 @@ class HybridModel(ScoreClassifier):
                     "save the model again",
                 )
         return model
+
+
+def _columns(name: str, asked: Any, words: tuple[str, str], n_columns: int) -> Any:
+    """Return an option that names columns, checked; None for the word that asks for nothing."""
+    if not isinstance(asked, str):
+        check_columns("HybridModel", name, asked, n_columns)
+        return asked
+    check_choice("HybridModel", name, asked, words)
+    if asked == words[1]:
+        raise InputError(
+            f"{name} of HybridModel names columns of the matrix",
+            f"{asked!r} speaks of findings, which only a Diagnoser can look up",
+            "fit it in a Diagnoser, or give the columns",
+        )
+    return None
 
 
 def _options_of(model: LinearModel | BoostedModel | None) -> dict[str, Any] | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.base import clone
 
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.booster import Beside
-from diagnosis.models.calibration import fit_temperature, log_softmax
+from diagnosis.models.calibration import fit_temperature, log_loss, log_softmax
 from diagnosis.models.crossfit import fit_with_cross_scores, fold_parts, is_better, with_floor
+from diagnosis.models.folds import grouped_folds
 from diagnosis.models.linear import LinearModel
+from diagnosis.models.linear_fit import LARGE_WORK as LARGE_FIT
 from diagnosis.models.linear_fit import work_of
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.validation import TrainingSet, rows_of
@@ -37,9 +41,14 @@ _PARTS, _RESIDUAL_PARTS = 5, 10
 # corrections; the weights are fitted afterwards. On 20,000 cases of 43 diagnoses 1.0 left .896 nats, 0.6 .870.
 _SHARE = 0.6
 # Cases the temperature of the linear scores is chosen on, where there are more.
-_ENOUGH = 50_000
-# Scores (cases times diagnoses) the residual's trees learn from at most.
-_ENOUGH_SCORES = 100_000_000
+_ENOUGH = 10_000
+# Where the linear scores leave less than this, in nats, large work grows no trees on it: there is little to gain.
+_LITTLE = 0.02
+# Scores (cases times diagnoses) the residual's trees learn from at most, and are judged on.
+_ENOUGH_SCORES, _JUDGED_SCORES = 100_000_000, 12_000_000
+# Where a part of the cases is large work, a linear model that only says what is left to learn ends at this gradient,
+# twice that of the answering one (20,000 cases: the same top-1, .001 nats), and learns from this much work at most.
+_ROUGH, _ENOUGH_WORK = 1e-3, 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ def fit_hybrid(
 ) -> Fitted:
     """Fit both models and their weights; the models given stay unfitted."""
     if residual:
-        return _fit_residual(cases, linear, boosted, 2 if one_part else folds, one_part, seed)
+        return (_residual_one_part if one_part else _residual_folds)(cases, linear, boosted, folds, seed)
     return (_fit_one_part if one_part else _fit_folds)(cases, linear, boosted, folds, seed)
 
 
@@ -108,45 +117,78 @@ def _fit_one_part(cases: TrainingSet, linear: LinearModel, boosted: BoostedModel
     return _named(cases, linear_, boosted_, (a, b), scores)
 
 
-def _fit_residual(
-    cases: TrainingSet, linear: LinearModel, boosted: BoostedModel, folds: int, one_part: bool, seed: int
-) -> Fitted:
+def _residual_folds(cases: TrainingSet, linear: LinearModel, boosted: BoostedModel, folds: int, seed: int) -> Fitted:
     """Grow trees on what out-of-fold linear scores leave; where nothing is left to learn there are none."""
     parts = list(fold_parts(cases, folds, seed))
-    firsts, left = _held_back_scores(linear, parts, cases)
-    some = np.unique(np.linspace(0, cases.y.size - 1, _ENOUGH).astype(np.int64))
-    heat = fit_temperature(left[some], cases.y[some], cases.weight[some])
-    left *= _SHARE * heat
-    linear_ = clone(linear).fit_checked(cases, start=_start(firsts) if one_part else None)
-    whole = Beside(cases, left)
-    if one_part:
-        train, rows = next(fold_parts(cases, _RESIDUAL_PARTS, seed))
-        parts = [(train, rows)]
-    pairs = [(whole.take(_others(rows, left.shape)), whole.take(rows)) for _, rows in parts]
+    _, left = _held_back_scores(linear, parts, cases)
+    heat, _ = _calibrated(left, cases)
+    linear_, whole = clone(linear).fit_checked(cases), Beside(cases, left)
+    pairs = [(whole.take(np.flatnonzero(_others(rows, cases.y.size))), whole.take(rows)) for _, rows in parts]
     grown, rounds = boosted.grow(pairs)
-    rows = np.concatenate([rows for _, rows in parts])
-    added = np.zeros((cases.y.size if rounds else 0, left.shape[1]))
-    for trees, (_, part) in zip(grown, parts, strict=bool(rounds)):
-        added[part] = trees.raw_scores(rows_of(cases.X, part), boosted.n_jobs)
-    a, b = _worth_it(left[rows], added[rows], cases.take(rows)) if rounds else (1 / _SHARE, 0.0)
-    boosted_ = None
-    if b:
-        boosted_ = clone(boosted)
-        boosted_ = boosted_.keep(grown[0], pairs[0][0]) if one_part else boosted_.fit_checked(whole, rounds)
-    blended = a * left[rows] + (b * added[rows] if b else 0.0)
-    left[:] = np.nan
-    left[rows] = blended
-    return _named(cases, linear_, boosted_, (a * _SHARE * heat, b), left)
+    added = np.zeros_like(left)
+    for trees, (_, rows) in zip(grown, parts, strict=bool(rounds)):
+        added[rows] = trees.raw_scores(rows_of(cases.X, rows), boosted.n_jobs)
+    a, b = _worth_it(left, added, cases) if rounds else (1 / _SHARE, 0.0)
+    boosted_ = clone(boosted).fit_checked(whole, rounds) if b else None
+    return _named(cases, linear_, boosted_, (a * _SHARE * heat, b), a * left + (b * added if b else 0.0))
+
+
+def _residual_one_part(cases: TrainingSet, linear: LinearModel, boosted: BoostedModel, _: int, seed: int) -> Fitted:
+    """Do the same with two halves for the linear scores, and one part that judges the trees, grown once."""
+    held_out = grouped_folds(cases.y, cases.groups, _RESIDUAL_PARTS, seed) == 0
+    n_classes = len(cases.classes)
+    judged = _thinned(np.flatnonzero(held_out), n_classes, _JUDGED_SCORES)
+    rows = np.union1d(_thinned(np.flatnonzero(~held_out), n_classes, _ENOUGH_SCORES), judged)
+    looked_at = cases.take(rows)
+    firsts, left = _held_back_scores(linear, _halves(cases, rows, seed), looked_at)
+    heat, loss = _calibrated(left, looked_at)
+    linear_, whole = clone(linear).fit_checked(cases, start=_start(firsts)), Beside(looked_at, left)
+    train, judges = (whole.take(np.flatnonzero(held_out[rows] == side)) for side in (False, True))
+    grown, rounds = boosted.grow([(train, judges)]) if loss > _LITTLE else ([], 0)
+    added = grown[0].raw_scores(judges.cases.X, boosted.n_jobs) if rounds else np.zeros_like(left)
+    assert judges.init is not None
+    a, b = _worth_it(judges.init, added, judges.cases) if rounds else (1 / _SHARE, 0.0)
+    boosted_ = clone(boosted).keep(grown[0], train) if b else None
+    scores = np.full((cases.y.size, n_classes), np.nan)
+    scores[judged] = a * judges.init + (b * added if b else 0.0)
+    return _named(cases, linear_, boosted_, (a * _SHARE * heat, b), scores)
+
+
+def _calibrated(left: FloatArray, cases: TrainingSet) -> tuple[float, float]:
+    """Turn linear scores in place into what the trees start from; return inverse temperature and log-loss of before."""
+    some = np.unique(np.linspace(0, cases.y.size - 1, _ENOUGH).astype(np.int64))
+    y, weight = cases.y[some], cases.weight[some]
+    heat = fit_temperature(left[some], y, weight)
+    loss = log_loss(heat * left[some], y, weight)
+    left *= _SHARE * heat
+    return heat, loss
+
+
+def _halves(cases: TrainingSet, rows: IntArray, seed: int) -> Iterator[tuple[TrainingSet, IntArray]]:
+    """Yield cases of each half of the patients, as many as are enough, and the places of the other half in `rows`."""
+    half = grouped_folds(cases.y, cases.groups, 2, seed)
+    work = work_of(cases.X, len(cases.classes)) // max(cases.y.size, 1)
+    for f in (0, 1):
+        yield (
+            cases.take(_thinned(np.flatnonzero(half != f), max(work, 1), _ENOUGH_WORK)),
+            np.flatnonzero(half[rows] == f),
+        )
+
+
+def _thinned(rows: IntArray, each: int, enough: int) -> IntArray:
+    """Return evenly spaced rows, of which each counts so much, and all together no more than is enough."""
+    return rows[:: max(1, -(-rows.size * each // enough))]
 
 
 def _held_back_scores(
-    linear: LinearModel, parts: list[tuple[TrainingSet, IntArray]], cases: TrainingSet
+    linear: LinearModel, parts: Iterable[tuple[TrainingSet, IntArray]], cases: TrainingSet
 ) -> tuple[list[LinearModel], FloatArray]:
     """Return linear models fitted on the first of each pair, and scores of the rows in the second, zero elsewhere."""
     models, scores = [], np.zeros((cases.y.size, len(cases.classes)))
     for train, rows in parts:
         if np.count_nonzero(train.prior) > 1:
-            models.append(clone(linear).fit_checked(train))
+            rough = linear.tol is None and work_of(train.X, len(train.classes)) >= LARGE_FIT
+            models.append(clone(linear).set_params(tol=_ROUGH if rough else linear.tol).fit_checked(train))
             scores[rows] = models[-1].scores_of(rows_of(cases.X, rows))
         scores[rows] = with_floor(scores[rows], train)
     return models, scores
@@ -159,10 +201,9 @@ def _worth_it(linear: FloatArray, added: FloatArray, held_out: TrainingSet) -> t
     return (a, b) if is_better(a * linear + b * added, alone * linear, held_out) else (alone, 0.0)
 
 
-def _others(rows: IntArray, shape: tuple[int, ...]) -> IntArray:
-    """Return the rows that are not held out, thinned where there are more than a few small trees need."""
-    others = np.flatnonzero(np.bincount(rows, minlength=shape[0]) == 0)
-    return others[:: max(1, -(-others.size * shape[1] // _ENOUGH_SCORES))]
+def _others(rows: IntArray, n: int) -> NDArray[np.bool_]:
+    """Return which cases are not held out."""
+    return np.bincount(rows, minlength=n) == 0
 
 
 def _start(models: list[LinearModel]) -> FloatArray | None:

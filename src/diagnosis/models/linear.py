@@ -21,18 +21,23 @@ from diagnosis.models.files import (
     write_json,
 )
 from diagnosis.models.linear_fit import (
+    LARGE_WORK,
     UNWEIGHTED_SCORE,
     Anchor,
     LinearOptions,
     fit_anchored,
     fit_by_batches,
     fit_coefficients,
+    penalty_of,
+    work_of,
 )
+from diagnosis.models.monotone import Pairs, cardinal, held_down, lowest
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
 from diagnosis.models.scoring import ScoreClassifier
 from diagnosis.models.validation import (
     TrainingSet,
     check_batched,
+    check_columns,
     check_option,
     check_training,
     check_update,
@@ -58,6 +63,10 @@ class LinearModel(ScoreClassifier):
     tol : float, optional
         Largest component of the gradient of the mean loss at which the fit ends. None: 1e-6; 5e-4 where stored entries
         times diagnoses are 4 million or more, or the cases come in batches.
+    monotone : sequence of (int, int), optional
+        Columns of findings, *present* and *absent*. Where a finding is cardinal for a diagnosis (half or more of its
+        training cases have it, half as often again as all cases do), its absence never raises the probability of the
+        diagnosis, whatever else the case records. The fit is then done twice.
     seed : int
         Kept for the common signature of models; the fit has no chance in it.
 
@@ -74,15 +83,26 @@ class LinearModel(ScoreClassifier):
         their weight: what `update` holds the old coefficients with.
     n_iter_ : int
         Newton steps taken.
+    cardinal_ : ndarray of float64, shape (n_rules, 2)
+        Diagnosis (position in `classes_`) and column of absence of each rule of `monotone`.
     n_features_in_ : int
     """
 
     square_: FloatArray | None
 
-    def __init__(self, *, C: float = 1.0, max_iter: int = 200, tol: float | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        max_iter: int = 200,
+        tol: float | None = None,
+        monotone: Pairs | None = None,
+        seed: int = 0,
+    ) -> None:
         self.C = C
         self.max_iter = max_iter
         self.tol = tol
+        self.monotone = monotone
         self.seed = seed
 
     def fit(
@@ -108,13 +128,34 @@ class LinearModel(ScoreClassifier):
             check_option("LinearModel", name, value, 0.0, above=True)
         if not is_batched(X):
             return self.fit_checked(check_training(self, X, y, sample_weight, groups))
+        if self.monotone:
+            raise InputError("monotone evidence", "the cases come in batches", "give them in memory, or leave it out")
         cases = check_batched(self, X, y, sample_weight, groups)
+        self.cardinal_ = np.empty((0, 2))
         return self._keep(cases, X, fit_by_batches(X, cases, LinearOptions(self.C, self.max_iter, self.tol, self.seed)))
 
     def fit_checked(self, cases: TrainingSet, *, start: FloatArray | None = None) -> Self:
         """Learn from cases that are checked already, from coefficients (n_columns + 1, n_diagnoses) near the end."""
         found = fit_coefficients(cases, self.C, self.max_iter, self.tol, self.seed, start=start)
+        self.cardinal_ = np.empty((0, 2))
+        if self.monotone:
+            found = self._monotone(cases, found)
         return self._keep(cases, in_memory(cases.X, len(cases.classes)), found)
+
+    def _monotone(
+        self, cases: TrainingSet, found: tuple[FloatArray, FloatArray, int]
+    ) -> tuple[FloatArray, FloatArray, int]:
+        """Fit again so that no absent finding raises a diagnosis it is cardinal for."""
+        assert self.monotone is not None
+        check_columns("LinearModel", "monotone", self.monotone, int(cases.X.shape[1]))
+        options, columns = LinearOptions(self.C, self.max_iter, self.tol, self.seed), [a for _, a in self.monotone]
+        which, (coef, intercept, steps) = cardinal(cases, self.monotone), found
+        W = np.vstack([coef.T, intercept])
+        tol = options.tolerance(large=work_of(cases.X, len(cases.classes)) >= LARGE_WORK)
+        W = held_down(cases, which, columns, W, penalty_of(self.C, int(np.count_nonzero(cases.prior))), tol)
+        finding, diagnosis = np.nonzero(which)
+        self.cardinal_ = np.column_stack([diagnosis, np.array(columns)[finding]]).astype(np.float64)
+        return np.asfortranarray(W[:-1].T), W[-1], steps
 
     def _keep(self, cases: TrainingSet, rows: RowBatches, found: tuple[FloatArray, FloatArray, int]) -> Self:
         self.n_features_in_, self.classes_ = rows.shape[1], cases.classes
@@ -154,6 +195,10 @@ class LinearModel(ScoreClassifier):
         anchor = Anchor(self.coef_, self.intercept_, self.mean_, self.square_, self.seen_)
         options = LinearOptions(self.C, self.max_iter, self.tol, self.seed)
         new.coef_, new.intercept_, new.n_iter_ = fit_anchored(cases, options, anchor)
+        new.cardinal_ = self.cardinal_
+        for column in np.unique(self.cardinal_[:, 1]).astype(int):
+            among = np.isin(np.arange(len(self.classes_)), self.cardinal_[self.cardinal_[:, 1] == column, 0])
+            new.coef_[:, column] = lowest(new.coef_[:, column], among)
         mean, square, seen = moments(in_memory(cases.X, len(self.classes_)), cases.weight)
         new.seen_ = self.seen_ + seen
         new.mean_ = (self.seen_ * self.mean_ + seen * mean) / new.seen_
@@ -177,11 +222,14 @@ class LinearModel(ScoreClassifier):
     def to_files(self, folder: Path) -> None:
         """Write `linear.json` and `linear.npz` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        header = model_header("linear", self, self.get_params()) | {"n_iter": self.n_iter_}
+        options = {k: v for k, v in self.get_params().items() if k != "monotone" or v}  # as releases before wrote it
+        header = model_header("linear", self, options) | {"n_iter": self.n_iter_}
         write_json(folder / "linear.json", header)
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "mean": self.mean_}
         if self.square_ is not None:
             arrays |= {"square": self.square_, "seen": np.array([self.seen_])}
+        if len(self.cardinal_):
+            arrays["cardinal"] = self.cardinal_
         write_arrays(folder / "linear.npz", arrays)
 
     @classmethod
@@ -202,6 +250,9 @@ class LinearModel(ScoreClassifier):
         shapes: dict[str, tuple[int, ...]] = {"coef": (k, p), "intercept": (k,), "mean": (p,)}
         if "square" in arrays:
             shapes |= {"square": (p,), "seen": (1,)}
+        model.cardinal_ = arrays.get("cardinal", np.empty((0, 2)))
+        if "cardinal" in arrays:
+            shapes["cardinal"] = (len(model.cardinal_), 2)
         check_arrays(folder / "linear.npz", arrays, shapes)
         model.coef_, model.intercept_, model.mean_ = arrays["coef"], arrays["intercept"], arrays["mean"]
         # A model of the first release has none: it answers, and cannot be updated.

@@ -49,6 +49,8 @@ class Problem:
     share : ndarray of float64, shape (n_cases,)
         Weights that sum to 1.
     penalty, anchor : ndarray of shape (n_columns + 1, n_diagnoses), or what broadcasts to it
+    single : bool
+        Whether a batch's scores and slopes are float32 (their sums are float64 all the same): right to about 1e-6.
     """
 
     rows: RowBatches
@@ -56,13 +58,14 @@ class Problem:
     share: FloatArray
     penalty: FloatArray
     anchor: FloatArray
+    single: bool = False
 
 
 def newton(problem: Problem, start: FloatArray, tol: float, max_iter: int) -> Coefficients:
     """Minimise by Newton's method; each step is solved by conjugate gradients, scaled by the curvature's diagonal.
 
     Losses and gradients are summed in float64. The curvature only leads the way, so its products are float32: half the
-    time, and the same end.
+    time, and the same end. An end that is coarse by itself (`Problem.single`) needs no more for the gradient either.
 
     Parameters
     ----------
@@ -74,6 +77,7 @@ def newton(problem: Problem, start: FloatArray, tol: float, max_iter: int) -> Co
         Newton steps at most; the result tells by its `gradient` whether they were enough.
     """
     W, first = start.astype(np.float64, order="C", copy=True), 0.0
+    slack = 1e-7 if problem.single else 1e-12
     loss, gradient, proba = _at(problem, W)
     for done in range(max_iter + 1):
         largest = float(np.abs(gradient).max())
@@ -85,7 +89,7 @@ def newton(problem: Problem, start: FloatArray, tol: float, max_iter: int) -> Co
         slope, t = float((gradient * step).sum()), 1.0
         for _ in range(_HALVINGS):
             new_loss, new_gradient, new_proba = _at(problem, W + t * step)
-            if new_loss <= loss + 1e-4 * t * slope + 1e-12 * abs(loss):
+            if new_loss <= loss + 1e-4 * t * slope + slack * abs(loss):
                 break
             t /= 2
         else:
@@ -109,20 +113,23 @@ def _at(problem: Problem, W: FloatArray) -> tuple[float, FloatArray, list[Any]]:
     away = W - problem.anchor
     pull = problem.penalty * away
     loss, gradient, proba = float((pull * away).sum()) / 2, np.array(np.broadcast_to(pull, W.shape)), []
-    for rows, X in blocks(problem.rows):
+    kind = np.float32 if problem.single else np.float64
+    coef, intercept = W[:-1].astype(kind, copy=False), W[-1].astype(kind)
+    for rows, X in _single(problem.rows) if problem.single else blocks(problem.rows):
         share, y = problem.share[rows], problem.y[rows]
-        S = np.asarray(X @ W[:-1]) + W[-1]
+        S = np.asarray(X @ coef)
+        S += intercept
         S -= S.max(axis=1, keepdims=True)
-        own = S[np.arange(y.size), y].copy()
+        own = S[np.arange(y.size), y].astype(np.float64)
         np.exp(S, out=S)
         total = S.sum(axis=1)
         S /= total[:, None]
         loss += float(share @ (np.log(total) - own))
         proba.append(S.astype(np.float32))
         S[np.arange(y.size), y] -= 1.0
-        S *= share[:, None]
+        S *= share[:, None].astype(kind)
         gradient[:-1] += X.T @ S
-        gradient[-1] += S.sum(axis=0)
+        gradient[-1] += S.sum(axis=0, dtype=np.float64)
     return loss, gradient, proba
 
 

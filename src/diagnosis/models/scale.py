@@ -65,7 +65,12 @@ class Scale:
 
 
 def fit_scale(
-    scores: ArrayLike, y_index: ArrayLike, sample_weight: ArrayLike | None = None, *, method: Method = "adaptive"
+    scores: ArrayLike,
+    y_index: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    method: Method = "adaptive",
+    groups: ArrayLike | None = None,
 ) -> Scale:
     """Choose the scale on scores of cases the model was not trained on.
 
@@ -76,7 +81,10 @@ def fit_scale(
         Column of each case's diagnosis; negative: left out.
     sample_weight : array of shape (n_cases,), optional
     method : {"adaptive", "temperature"}
-        One temperature, and with ``adaptive`` a factor for each case where that lowers the log-loss.
+        One temperature, and with ``adaptive`` a factor for each case where that clearly lowers the log-loss of cases
+        it was not chosen on; see `fit_sureness`.
+    groups : array of shape (n_cases,), optional
+        The patient of each case.
     """
     if method not in METHODS:
         raise InputError(
@@ -88,4 +96,5 @@ def fit_scale(
     beta = fit_temperature(scores, y_index, sample_weight)
     if method == "temperature":
         return Scale(beta)
-    return Scale(beta, fit_sureness(beta * np.asarray(scores, dtype=np.float64), y_index, sample_weight))
+    scaled = beta * np.asarray(scores, dtype=np.float64)
+    return Scale(beta, fit_sureness(scaled, y_index, sample_weight, groups=groups))

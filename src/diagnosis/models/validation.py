@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from diagnosis.errors import InputError
 from diagnosis.models.batches import RowBatches, blocks
 from diagnosis.models.protocol import FloatArray, IntArray, Matrix
+from diagnosis.models.sequence import RowsOnDisk, is_on_disk
 
 __all__ = [
     "TrainingSet",
@@ -88,7 +89,7 @@ def check_training(
 def check_batched(
     model: Any, rows: RowBatches, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
 ) -> TrainingSet:
-    """Validate cases that come in batches, as `check_training` does; `X` of the answer is an empty matrix.
+    """Validate cases that come in batches, as `check_training` does; `X` of the answer is empty, or reads by number.
 
     Raises
     ------
@@ -107,7 +108,8 @@ def check_batched(
                 "encode the cases again",
             )
     model.n_features_in_ = p
-    return _labelled(sparse.csr_matrix((n, p)), labels, sample_weight, groups)
+    read_later: Any = RowsOnDisk.of(rows) if is_on_disk(rows) else sparse.csr_matrix((n, p))  # type: ignore[arg-type]
+    return _labelled(read_later, labels, sample_weight, groups)
 
 
 def _labelled(
@@ -153,7 +155,12 @@ def check_update(
 
 
 def checked_matrix(model: Any, X: Any) -> Matrix:
-    """Validate the matrix of a fitted model's cases; float64, so that scores do not depend on the storage."""
+    """Validate the matrix of a fitted model's cases; float64, so that scores do not depend on the storage.
+
+    A single encoded row is passed on as it is, also in float32: models take its numbers to float64 one by one.
+    """
+    if _is_encoded_row(X, model):
+        return X
     check_is_fitted(model)
     return _canonical(validate_data(model, X, accept_sparse="csr", dtype=np.float64, reset=False))
 
@@ -233,15 +240,29 @@ def take_names(new: Any, old: Any) -> None:
         new.feature_names_in_ = old.feature_names_in_
 
 
-def rows_of(X: Matrix, rows: NDArray[Any]) -> Matrix:
-    """Return rows of a dense or CSR matrix."""
-    return X[rows]
+def rows_of(X: Any, rows: NDArray[Any]) -> Any:
+    """Return rows of a dense or CSR matrix; of one on disk, without reading them."""
+    return X.take(rows) if isinstance(X, RowsOnDisk) else X[rows]
 
 
 def dense_of(X: Matrix) -> FloatArray:
     """Return the matrix as a dense array, C order."""
     dense: FloatArray = X.toarray() if sparse.issparse(X) else np.ascontiguousarray(X)
     return dense
+
+
+def _is_encoded_row(X: Any, model: Any) -> bool:
+    """Whether it is one case as an encoder returns it: scikit-learn's checks take longer than to score it."""
+    fitted = vars(model)
+    return (
+        type(X) is sparse.csr_matrix
+        and X.shape == (1, fitted.get("n_features_in_"))
+        and X.data.dtype.char in "fd"
+        and "classes_" in fitted
+        and "feature_names_in_" not in fitted
+        and bool(X.has_canonical_format)
+        and bool(np.isfinite(X.data).all())
+    )
 
 
 def _canonical(X: Any) -> Matrix:

@@ -6,9 +6,10 @@ and no network. Every value is escaped; every sentence is built from lines of ev
 
 from diagnosis.pages.case import render_case
 from diagnosis.pages.observations import LineView, RecordedFinding, Sides, sides
+from diagnosis.pages.report import ReportFigure, ReportPage, ReportSection, ReportTable, render_report
 from diagnosis.pages.review import SummaryRow, render_review
 from diagnosis.pages.tables import html_table
-from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, SuggestionView
+from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, QuestionView, SuggestionView
 from diagnosis.pages.worklist import WorklistRow, render_worklist
 
 __all__ = [
@@ -18,13 +19,19 @@ __all__ = [
     "LineView",
     "ModelView",
     "NotUsed",
+    "QuestionView",
     "RecordedFinding",
+    "ReportFigure",
+    "ReportPage",
+    "ReportSection",
+    "ReportTable",
     "Sides",
     "SuggestionView",
     "SummaryRow",
     "WorklistRow",
     "html_table",
     "render_case",
+    "render_report",
     "render_review",
     "render_worklist",
     "sides",

@@ -6,7 +6,7 @@ from diagnosis.pages.environment import environment, style
 from diagnosis.pages.observations import LineView, Observation, RecordedFinding, Sides, sides
 from diagnosis.pages.screen import CaseScreen
 from diagnosis.pages.translations import check_language, phrase
-from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, SuggestionView
+from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, QuestionView, SuggestionView
 
 __all__ = [
     "CasePage",
@@ -16,6 +16,7 @@ __all__ = [
     "ModelView",
     "NotUsed",
     "Observation",
+    "QuestionView",
     "RecordedFinding",
     "Sides",
     "SuggestionView",

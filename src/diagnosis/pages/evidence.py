@@ -11,14 +11,18 @@ from diagnosis.pages.findings import full_name, mark_text, reference_text, state
 from diagnosis.pages.numbers import age_text, factor_text
 from diagnosis.pages.observations import LineView
 from diagnosis.pages.translations import counted, has_phrase, phrase
-from diagnosis.pages.values import CasePage, SuggestionView
+from diagnosis.pages.values import CasePage, ContrastView, SuggestionView
 
-__all__ = ["Row", "chart_scale", "context_lines", "enumerated", "evidence_groups", "total_relative"]
+__all__ = ["Measured", "Row", "chart_scale", "context_lines", "enumerated", "evidence_groups", "total_relative"]
 
 # A page stays readable with 400 findings: what comes after these is counted and added up, never dropped.
 MAX_LINES = 8
 # The least half-width of the charts, so that a factor of 1.1 does not look like a strong one.
 LEAST_SCALE = math.log(4)
+
+
+#: The lines of a suggestion, relative to the list or to its rival.
+Measured = SuggestionView | ContrastView
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,14 @@ class Row:
 
 def chart_scale(page: CasePage) -> float:
     """Return half the width of the charts on the log scale: one for the whole page, so that bars compare."""
-    lines = [line for s in page.suggestions for line in (*s.for_, *s.against, *s.context, s.unrecorded)]
-    bases = [s.base_relative for s in page.suggestions if s.base_relative is not None]
+    shown: list[Measured] = [page.rival_of(s) or s for s in page.suggestions]
+    lines = [line for s in shown for line in (*s.for_, *s.against, *s.context, s.unrecorded)]
+    bases = [s.base_relative for s in shown if s.base_relative is not None]
     return max([LEAST_SCALE, *(abs(line.relative) for line in lines), *(abs(base) for base in bases)])
 
 
-def total_relative(s: SuggestionView) -> float:
-    """Return the sum of base and lines: the log of the probability less the list's weighted mean of it."""
+def total_relative(s: Measured) -> float:
+    """Return the sum of base and lines: the log of the probability less the list's weighted mean, or the rival's."""
     lines = (*s.for_, *s.against, *s.context, s.unrecorded)
     return math.fsum([s.base_relative or 0.0, *(line.relative for line in lines)])
 
@@ -51,7 +56,7 @@ def enumerated(kind: str, value: str | None, lang: str) -> str:
     return "" if not value else phrase(key, lang) if has_phrase(key) else value
 
 
-def context_lines(page: CasePage, s: SuggestionView, lang: str) -> tuple[LineView, ...]:
+def context_lines(page: CasePage, s: Measured, lang: str) -> tuple[LineView, ...]:
     """Return the context lines; age and sex get the words of the page's head where it has them."""
     own = {"age": age_text(page.age_years, page.age_days, lang), "sex": enumerated("sex", page.sex, lang)}
     lines = []
@@ -66,11 +71,11 @@ def context_lines(page: CasePage, s: SuggestionView, lang: str) -> tuple[LineVie
 
 def evidence_groups(page: CasePage, s: SuggestionView, lang: str) -> tuple[tuple[str, tuple[Row, ...]], ...]:
     """Return the groups *for*, *against* and *apart from the findings*, each with its rows."""
-    scale = chart_scale(page)
+    scale, shown = chart_scale(page), page.rival_of(s) or s
     return (
-        (phrase("evidence.for", lang), _side(page, s.for_, scale, lang)),
-        (phrase("evidence.against", lang), _side(page, s.against, scale, lang)),
-        (phrase("evidence.apart", lang), _apart(page, s, scale, lang)),
+        (phrase("evidence.for", lang), _side(page, shown.for_, scale, lang)),
+        (phrase("evidence.against", lang), _side(page, shown.against, scale, lang)),
+        (phrase("evidence.apart", lang), _apart(page, shown, scale, lang)),
     )
 
 
@@ -83,7 +88,7 @@ def _side(page: CasePage, lines: Sequence[LineView], scale: float, lang: str) ->
     return tuple(rows)
 
 
-def _apart(page: CasePage, s: SuggestionView, scale: float, lang: str) -> tuple[Row, ...]:
+def _apart(page: CasePage, s: Measured, scale: float, lang: str) -> tuple[Row, ...]:
     rows = [_line_row(page, line, scale, lang) for line in context_lines(page, s, lang)]
     if s.neutral:
         rows.append(_row(counted("evidence.neutral", len(s.neutral), lang), "", 0.0, scale, lang))

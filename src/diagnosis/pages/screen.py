@@ -10,7 +10,7 @@ from diagnosis.pages.bars import probability_bar
 from diagnosis.pages.flags import flag_text, reached
 from diagnosis.pages.observations import Observation, RecordedFinding, Text, in_language
 from diagnosis.pages.translations import counted, phrase
-from diagnosis.pages.values import CasePage, FlagView, SuggestionView
+from diagnosis.pages.values import CasePage, FlagView, QuestionView, SuggestionView
 
 __all__ = ["CaseScreen", "Group"]
 
@@ -145,25 +145,63 @@ class CaseScreen:
             parts.append(self.t("list.in_set" if in_set else "list.outside_set", {"coverage": self.coverage}))
         return probability_bar(p, self.t("clause").join(parts), quiet=bool(self.coverage) and not in_set)
 
+    def measured(self, s: SuggestionView) -> tuple[evidence.Measured, str]:
+        """Return a suggestion's lines as its words measure them, and the rival's name; empty: the list's average."""
+        rival = self.page.rival_of(s)
+        return (s, "") if rival is None else (rival, self.text(rival.rival, rival.rival_code))
+
     def for_(self, s: SuggestionView) -> words.Sentence:
         """Return what speaks for a suggestion."""
-        return words.for_sentence(s.for_, self.lang, contrast=s.contrast)
+        lines, rival = self.measured(s)
+        return words.for_sentence(lines.for_, self.lang, rival=rival)
 
     def against(self, s: SuggestionView) -> words.Sentence:
         """Return what speaks against it."""
-        return words.against_sentence(s.against, self.lang)
+        lines, rival = self.measured(s)
+        return words.against_sentence(lines.against, self.lang, rival=rival)
 
     def context(self, s: SuggestionView) -> words.Sentence | None:
         """Return how age, sex and the like move it."""
-        return words.context_sentence(evidence.context_lines(self.page, s, self.lang), self.lang)
+        lines, rival = self.measured(s)
+        return words.context_sentence(evidence.context_lines(self.page, lines, self.lang), self.lang, rival=rival)
 
     def unrecorded(self, s: SuggestionView) -> words.Sentence:
         """Return the line of everything without a record."""
-        return words.unrecorded_sentence(s.unrecorded, self.lang)
+        lines, rival = self.measured(s)
+        return words.unrecorded_sentence(lines.unrecorded, self.lang, rival=rival)
 
     def contrast(self, s: SuggestionView) -> tuple[words.Sentence, ...]:
-        """Return the sentences about the nearest rival."""
-        return words.contrast_sentences(s.contrast, self.lang) if s.contrast else ()
+        """Return the sentences about the nearest rival: one where its reasons are measured against it already."""
+        if s.contrast is None:
+            return ()
+        return words.contrast_sentences(s.contrast, self.lang)[: 1 if self.page.rival_of(s) else 3]
+
+    def caption(self, s: SuggestionView) -> str:
+        """Return what the evidence table measures against."""
+        values, rival = {"name": self.text(s.name, s.code)}, self.measured(s)[1]
+        return self.t("evidence.caption.rival" if rival else "evidence.caption", {**values, "rival": rival})
+
+    @property
+    def asks(self) -> bool:
+        """Whether the page says what would change its list."""
+        return bool(self.page.questions or self.page.enough or self.page.change)
+
+    def question(self, asked: QuestionView) -> tuple[str, str]:
+        """Return a question's finding with its phase, and why it would tell."""
+        named = [self.text(one) for one in asked.separates]
+        one, two = (
+            self.t("questions.beyond", {"name": name}) if beyond else name
+            for name, beyond in zip(named, asked.beyond, strict=True)
+        )
+        phase_ = self.t("parenthesis", {"text": evidence.enumerated("phase", asked.phase, self.lang)})
+        return self.text(asked.name) + phase_, self.t("questions.why", {"one": one, "two": two})
+
+    @property
+    def enough(self) -> str:
+        """Why no further question seems worth asking; empty where one does."""
+        if not self.page.enough:
+            return ""
+        return self.t(f"questions.{self.page.enough}", {"sure": numbers.share_text(self.page.sure, self.lang)})
 
     def evidence(self, s: SuggestionView) -> tuple[tuple[str, tuple[evidence.Row, ...]], ...]:
         """Return the groups of the evidence table."""

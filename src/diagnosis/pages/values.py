@@ -13,7 +13,7 @@ from typing import Any
 from diagnosis.errors import InputError
 from diagnosis.pages.observations import LineView, RecordedFinding, Text
 
-__all__ = ["CasePage", "ContrastView", "FlagView", "ModelView", "NotUsed", "SuggestionView"]
+__all__ = ["CasePage", "ContrastView", "FlagView", "ModelView", "NotUsed", "QuestionView", "SuggestionView"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,10 @@ class ContrastView:
         Probability of the diagnosis over the rival's.
     for_, against : tuple of LineView
         What favours the diagnosis, and what favours the rival.
+    neutral, context, unrecorded
+        See `sides`.
+    base_relative : float or None
+        The starting point, relative to the rival's; with it the evidence table shows its sum.
     """
 
     rival: Text
@@ -33,7 +37,10 @@ class ContrastView:
     ratio: float
     for_: tuple[LineView, ...] = ()
     against: tuple[LineView, ...] = ()
+    neutral: tuple[LineView, ...] = ()
+    context: tuple[LineView, ...] = ()
     unrecorded: LineView = field(default_factory=lambda: LineView(state="unrecorded"))
+    base_relative: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.ratio > 0 and math.isfinite(self.ratio)):
@@ -131,6 +138,28 @@ class FlagView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionView:
+    """An answer that would change the list.
+
+    Parameters
+    ----------
+    name : Text
+        The finding.
+    phase : str
+        ``history``, ``examination``, ``bedside``, ``laboratory``, ``imaging`` or ``pathology``.
+    separates : tuple of two Text
+        The diagnoses that the answers move apart.
+    beyond : tuple of two bool
+        Which of these are not on the shown list; the page says so.
+    """
+
+    name: Text
+    phase: str
+    separates: tuple[Text, Text]
+    beyond: tuple[bool, bool] = (False, False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotUsed:
     """How many records were left out: known only after the moment, or with a code the model does not know."""
 
@@ -178,6 +207,14 @@ class CasePage:
         ``posterior`` or ``differential``.
     outcome : Text or None
         The diagnosis on record, which the model did not see; folded away on the page.
+    questions : tuple of QuestionView
+        The answers that would most change the list; empty where none was worked out.
+    enough : str or None
+        Why no further question seems worth asking: ``sure`` or ``little``.
+    sure : float
+        The probability of the first diagnosis from which the list counts as sure.
+    change : Text or None
+        The smallest change that flips the order, in one sentence.
     """
 
     model: ModelView
@@ -207,3 +244,16 @@ class CasePage:
     synthetic: bool = False
     reading: str = "posterior"
     outcome: Text | None = None
+    questions: tuple[QuestionView, ...] = ()
+    enough: str | None = None
+    sure: float = 0.95
+    change: Text | None = None
+
+    def rival_of(self, s: SuggestionView) -> ContrastView | None:
+        """The rival a suggestion's reasons are measured against; None: the average of the shown list.
+
+        A diagnosis with more than half of the shown list is most of its own average, and hardly anything stands out
+        against that; its reasons are measured against its nearest rival.
+        """
+        others = math.fsum(other.probability for other in self.suggestions if other is not s)
+        return s.contrast if s.probability > others else None

@@ -56,13 +56,8 @@ def strongest(lines: Iterable[LineView], sign: int, top: int) -> tuple[LineView,
     return tuple(sorted(named, key=lambda line: -abs(line.relative))[:top])
 
 
-def for_sentence(
-    lines: Iterable[LineView], lang: str, top: int = 3, *, contrast: ContrastView | None = None
-) -> Sentence:
-    """Return what speaks for the diagnosis, measured against the average of the shown list.
-
-    A diagnosis that makes up nearly all of the list is its own average, and nothing stands out against that. What
-    speaks for it is then measured against its nearest rival, who is named.
+def for_sentence(lines: Iterable[LineView], lang: str, top: int = 3, *, rival: str = "") -> Sentence:
+    """Return what speaks for the diagnosis, measured against the named rival or the average of the shown list.
 
     Examples
     --------
@@ -70,19 +65,19 @@ def for_sentence(
     >>> str(for_sentence([LineView(name="cough", relative=0.588), fever], "en")).replace("\\u00a0", " ")
     "For: temperature 39.4 °C (×3.2 versus the list's average) and cough present (×1.8)."
     """
-    named = strongest(lines, 1, top)
-    if not named and contrast is not None:
-        rival = in_language(contrast.rival, lang, contrast.rival_code)
-        return _reasons("for", strongest(contrast.for_, 1, top), phrase("versus.rival", lang, {"rival": rival}), lang)
-    return _reasons("for", named, phrase("versus.list", lang), lang)
+    return _reasons("for", strongest(lines, 1, top), _versus(rival, lang), lang, rival)
 
 
-def against_sentence(lines: Iterable[LineView], lang: str, top: int = 3) -> Sentence:
-    """Return what speaks against the diagnosis, measured against the average of the shown list."""
-    return _reasons("against", strongest(lines, -1, top), phrase("versus.list", lang), lang)
+def against_sentence(lines: Iterable[LineView], lang: str, top: int = 3, *, rival: str = "") -> Sentence:
+    """Return what speaks against the diagnosis, measured likewise."""
+    return _reasons("against", strongest(lines, -1, top), _versus(rival, lang), lang, rival)
 
 
-def context_sentence(lines: Sequence[LineView], lang: str) -> Sentence | None:
+def _versus(rival: str, lang: str) -> str:
+    return phrase("versus.rival", lang, {"rival": rival}) if rival else phrase("versus.list", lang)
+
+
+def context_sentence(lines: Sequence[LineView], lang: str, *, rival: str = "") -> Sentence | None:
     """Return how age, sex and the like move the diagnosis; None where none of them does.
 
     Their values stand at the head of the page and in the evidence table.
@@ -91,13 +86,13 @@ def context_sentence(lines: Sequence[LineView], lang: str) -> Sentence | None:
     if not moving:
         return None
     bare = [replace(line, value=None, text=None) for line in moving]
-    listed = _listing(bare, phrase("versus.list", lang), lang)
+    listed = _listing(bare, _versus(rival, lang), lang)
     return Sentence(phrase("lead.context", lang), (*listed, Part(phrase("stop", lang))))
 
 
-def unrecorded_sentence(line: LineView, lang: str) -> Sentence:
+def unrecorded_sentence(line: LineView, lang: str, *, rival: str = "") -> Sentence:
     """Return the line of everything without a record; it is shown always and is never a reason."""
-    values = {"factor": factor_text(line.relative, lang), "versus": phrase("versus.list", lang)}
+    values = {"factor": factor_text(line.relative, lang), "versus": _versus(rival, lang)}
     return Sentence(phrase("lead.unrecorded", lang), (Part(phrase("unrecorded", lang, values)),))
 
 
@@ -120,7 +115,8 @@ def contrast_sentences(contrast: ContrastView, lang: str, top: int = 3) -> tuple
 def _reasons(side: str, lines: Sequence[LineView], versus: str, lang: str, rival: str = "") -> Sentence:
     lead = phrase(f"lead.{side}", lang, {"rival": rival})
     if not lines:
-        return Sentence(lead, (Part(phrase(f"none.{side}", lang)),))
+        key = f"none.{side}.rival" if rival and side in ("for", "against") else f"none.{side}"
+        return Sentence(lead, (Part(phrase(key, lang, {"rival": rival})),))
     return Sentence(lead, (*_listing(lines, versus, lang), Part(phrase("stop", lang))))
 
 

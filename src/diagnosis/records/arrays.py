@@ -10,13 +10,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["among", "array_of", "fixed", "is_number"]
+__all__ = ["among", "array_of", "blank_of", "fixed", "is_number"]
 
 
 def array_of(values: pa.Array) -> npt.NDArray[Any]:
     """Text as objects with None, numbers as float64 with NaN, times as datetime64[us] (UTC) with NaT."""
+    if values.null_count == len(values):
+        kind = values.type
+        return blank_of(kind.value_type if pa.types.is_dictionary(kind) else kind, len(values))
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
+    if pa.types.is_float64(values.type):
+        return np.array(values.to_numpy(zero_copy_only=False))
     if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
         return np.array(pc.fill_null(values.cast(pa.float64(), safe=False), float("nan")))
     if pa.types.is_timestamp(values.type):
@@ -24,6 +29,15 @@ def array_of(values: pa.Array) -> npt.NDArray[Any]:
     made = np.empty(len(values), object)
     made[:] = values.to_pylist()
     return made
+
+
+def blank_of(kind: pa.DataType, n: int) -> npt.NDArray[Any]:
+    """A column in which nothing is stated, as `array_of` makes it."""
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        return np.full(n, np.nan)
+    if pa.types.is_timestamp(kind):
+        return np.full(n, np.datetime64("NaT"), "datetime64[us]")
+    return np.full(n, None, object)
 
 
 def among(values: npt.NDArray[np.integer], wanted: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:

@@ -161,7 +161,8 @@ def _ticks(findings: pa.Table, name: str) -> npt.NDArray[np.int64] | None:
     """A column of times as integers; None where no row has one."""
     if name not in findings.column_names or findings[name].null_count == len(findings):
         return None
-    return np.asarray(pc.fill_null(findings[name].cast(pa.int64()), NO_TIME))
+    ticks = findings[name].cast(pa.int64())
+    return np.asarray(pc.fill_null(ticks, NO_TIME) if ticks.null_count else ticks)
 
 
 def words_of_rows(
@@ -217,22 +218,36 @@ def _latest(
 ) -> npt.NDArray[np.bool_]:
     """Mark the last known row of each (case, code, subject); of those known together the last observed, then the last.
 
-    Only rows whose (case, code, subject) stands more than once are put in order by time.
+    Only rows whose (case, code, subject) stands more than once are looked at by time.
     """
     n_subjects = 0 if is_blank(subject) else n_subjects
     most = (int(case[-1]) + 1 if len(case) else 1) * max(n_codes, 1) * (n_subjects + 1)
     keys: npt.NDArray[Any] = case.astype(np.uint32 if most < 1 << 32 else np.int64)
-    keys = keys * keys.dtype.type(max(n_codes, 1)) + code.astype(keys.dtype)
+    keys *= keys.dtype.type(max(n_codes, 1))
+    keys += code.view(np.uint32) if keys.dtype == np.uint32 else code
     if n_subjects:
         keys = keys * keys.dtype.type(n_subjects + 1) + (subject + 1).astype(keys.dtype)
     rows = repeated(keys)
     if not len(rows):
         return blank(np.True_, len(keys))
+    again = keys[rows]
+    starts = np.flatnonzero(np.concatenate([[True], again[1:] != again[:-1]]))
     marked = np.ones(len(keys), bool)
-    clocks = [c for c in ("known", "time") if c in findings.column_names]
-    if clocks:
-        some = findings.select(clocks).take(pa.array(rows))
-        observed = _ticks(some, "time")
-        rows = rows[np.lexsort((np.zeros(len(rows)) if observed is None else observed, moments(some), keys[rows]))]
-    marked[rows[:-1]] = keys[rows[1:]] != keys[rows[:-1]]
+    marked[rows] = False
+    marked[rows[_last_of_each(starts, findings, rows)]] = True
     return marked
+
+
+def _last_of_each(starts: npt.NDArray[np.int64], findings: pa.Table, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Of rows that stand side by side, cut at `starts`, the last known; of those the last observed, then the last."""
+    lengths = np.diff(starts, append=len(rows))
+    clocks = {"known", "time"} & set(findings.column_names)
+    if not clocks:
+        return starts + lengths - 1
+    known = moments(findings)[rows]
+    best = known == np.repeat(np.maximum.reduceat(known, starts), lengths)
+    observed = _ticks(findings, "time") if "known" in clocks else None
+    if observed is not None:
+        seen = np.where(best, observed[rows], NO_TIME)
+        best &= seen == np.repeat(np.maximum.reduceat(seen, starts), lengths)
+    return np.maximum.reduceat(np.where(best, np.arange(len(rows)), -1), starts)

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diagnosis.errors import InputError
-from diagnosis.records.arrays import array_of, fixed
+from diagnosis.records.arrays import array_of, blank_of, fixed
 from diagnosis.records.as_of import At, Moment, UnknownTime, check_moment, known_by
 from diagnosis.records.by_hand import case_of_rows, tables_of
 from diagnosis.records.case import Case
 from diagnosis.records.coded import CodedFindings, clocks_of, code_findings, offsets_of, words_of_rows
 from diagnosis.records.digest import digest_of
-from diagnosis.records.indexing import Key, in_case_order, positions, rows_of
+from diagnosis.records.indexing import Key, compact, in_case_order, positions, rows_of, taken
 from diagnosis.records.info import checked_info
 from diagnosis.records.labels import labels_of
 from diagnosis.records.loading import OnError, load, words_of
@@ -198,7 +198,7 @@ class Records:
         if name not in cases.column_names:
             if layout is None:
                 raise unknown_column(name, cases.column_names)
-            return array_of(pa.nulls(len(self), layout.arrow))
+            return blank_of(layout.arrow, len(self))
         return array_of(cases[name].combine_chunks())
 
     def case_words(self, name: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
@@ -269,10 +269,8 @@ class Records:
         """
         picked = positions(key, len(self))
         rows, case = rows_of(picked, self._offsets)
-        tables = dict(self._tables)
-        tables["cases"] = tables["cases"].take(pa.array(picked))
-        tables["findings"] = tables["findings"].take(pa.array(rows))
-        return self._with(tables, case)
+        cases, findings = taken(self._tables["cases"], picked), taken(self._tables["findings"], rows, len(picked) == 1)
+        return self._with({**self._tables, "cases": cases, "findings": findings}, case)
 
     def without(self, rows: npt.NDArray[np.bool_]) -> Records:
         """The same cases without some rows of `findings`, given as a mask over `coded`."""
@@ -287,7 +285,7 @@ class Records:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Workers of joblib (n_jobs=2 in cross-validation) get records through this.
-        tables = {n: t.combine_chunks() for n, t in self._tables.items()}
+        tables = {n: compact(t) for n, t in self._tables.items()}
         parts = {"info": dict(self.info), "vocabulary": self.vocabulary, "report": self.report, "moment": self.moment}
         return _rebuilt, (tables, self._case, parts)
 
@@ -308,6 +306,8 @@ class Records:
             return self
         findings = self._tables["findings"]
         keep, moment = known_by(findings, self._tables["cases"], self._case, at, unknown_time, phase)
+        if keep.all():
+            return self._with(self._tables, self._case, moment)
         tables = {**self._tables, "findings": findings.filter(pa.array(keep))}
         return self._with(tables, self._case[keep], moment)
 
@@ -340,7 +340,10 @@ class Records:
         self, tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], moment: Moment | None = None
     ) -> Records:
         moment = moment or self.moment
-        return Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=self.report, moment=moment)
+        made = Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=self.report, moment=moment)
+        if case is self._case and "coded" in self.__dict__:
+            made.__dict__["coded"] = self.coded
+        return made
 
 
 def _rebuilt(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], parts: Mapping[str, Any]) -> Records:

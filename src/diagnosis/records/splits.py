@@ -18,7 +18,7 @@ from diagnosis.records.arrays import is_number
 if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
-__all__ = ["Split", "split", "split_indices"]
+__all__ = ["Split", "check_apart", "said_rows", "split", "split_indices"]
 
 By = Literal["patient", "site", "time", "group"]
 _BY = ("patient", "site", "time", "group")
@@ -109,6 +109,35 @@ def split_indices(
             "choose another share or another way to split",
         )
     return train, test, int(blocked.sum())
+
+
+def check_apart(train: npt.NDArray[np.object_], test: npt.NDArray[np.object_]) -> None:
+    """Refuse two sides that share a patient; rows of the test side are named by number, no id is.
+
+    Parameters
+    ----------
+    train, test : ndarray of object
+        Patient of each case of a side.
+
+    Raises
+    ------
+    InputError
+        A patient stands on both sides.
+    """
+    shared = np.isin(test.astype(str), train.astype(str))
+    if shared.any():
+        raise InputError(
+            "Two sides that share no patient",
+            f"{len(set(test[shared].tolist())):,} patients stand on both: {int(shared.sum()):,} of {len(test):,} test "
+            f"cases (rows {said_rows(shared)} of the test side)",
+            "split by patient, or leave those cases out of the test side",
+        )
+
+
+def said_rows(which: npt.NDArray[np.bool_], most: int = 10) -> str:
+    """The numbers of the marked rows, from 0, as text; of many the first few."""
+    rows = np.flatnonzero(which)
+    return ", ".join(str(row) for row in rows[:most]) + (" ..." if len(rows) > most else "")
 
 
 def _units(records: Records, by: str, test_size: float | str, seed: int) -> npt.NDArray[np.bool_]:

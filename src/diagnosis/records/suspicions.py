@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diagnosis.errors import nearest
-from diagnosis.records.arrays import among
 from diagnosis.records.checks import Fault, has_state
 from diagnosis.records.labels import labels_of
 from diagnosis.records.persons import odd_persons
@@ -191,7 +190,9 @@ def _ancestors(findings: pa.Table, case: npt.NDArray[np.int32], words: Vocabular
     hit = np.zeros(len(code), bool)
     for start, end, ancestor in zip(starts.tolist(), ends.tolist(), links[:, 1].tolist(), strict=True):
         rows = present[start:end]
-        hit[rows] |= among(whose[rows] * len(codes) + ancestor, denied)
+        wanted = whose[rows] * len(codes) + ancestor
+        at = np.minimum(np.searchsorted(denied, wanted), max(len(denied) - 1, 0))
+        hit[rows] |= denied[at] == wanted if len(denied) else False
     says = "is present while a broader finding is absent in the same case"
     yield Fault("ancestor_contradiction", "findings", "code", says, np.flatnonzero(hit))
 

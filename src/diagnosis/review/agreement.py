@@ -90,7 +90,7 @@ def kappa(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float
     Examples
     --------
     >>> [round(x, 3) for x in kappa(["flu", "flu", "cold", "cold"], ["flu", "cold", "cold", "cold"])]
-    [0.5, -0.245, 1.0]
+    [0.5, -0.235, 1.0]
     """
     names, codes = np.unique([*one, *other], return_inverse=True)
     table: npt.NDArray[np.float64] = np.zeros((len(names), len(names)))

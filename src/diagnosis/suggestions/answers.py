@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.calibration import softmax
-from diagnosis.records import OTHER, Records
+from diagnosis.records import OTHER, Case, Records
+from diagnosis.suggestions.by_hand import ByHand
 from diagnosis.suggestions.differential import Differential, Suggestion
 from diagnosis.suggestions.flags import (
     TOO_LITTLE,
@@ -24,6 +27,7 @@ from diagnosis.suggestions.flags import (
     near_names,
     plausible,
 )
+from diagnosis.suggestions.open_world import unlisted_scores
 from diagnosis.suggestions.policy import groups_of_cases
 from diagnosis.suggestions.red_flags import RedFlag, raised, red_flags_of, shipped_red_flags
 
@@ -33,7 +37,45 @@ if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["answer", "batch_of", "probabilities_of"]
+__all__ = ["answer", "answers_to", "asked_for", "batch_of", "probabilities_of"]
+
+
+def asked_for(diagnoser: Diagnoser, top: int | None, reading: str | None) -> tuple[int, str]:
+    """Return how many suggestions are shown, and which reading is asked for.
+
+    Raises
+    ------
+    InputError
+        None are to be shown, or the reading was not learned.
+    """
+    shown = diagnoser.top if top is None else top
+    if shown < 1:
+        raise InputError("at least one suggestion to show", f"top is {shown}", "ask for 1 or more")
+    asked = reading or ("differential" if diagnoser.target == "differential" else "posterior")
+    diagnoser.part(asked)
+    return shown, asked
+
+
+def answers_to(diagnoser: Diagnoser, given: ByHand, top: int, reading: str) -> list[Differential]:
+    """Make the differentials of cases as they are given, as of their moment, ranked by a reading."""
+    encoder, records = diagnoser.encoder_, given.records.with_vocabulary(diagnoser.vocabulary_)
+    n_given = np.diff(records.coded.offsets)
+    seen = diagnoser.as_known(records)
+    later = n_given - np.diff(seen.coded.offsets)
+    X = _encoded(encoder, given.cases, seen, int(later.sum()))
+    listed = None if reading == "posterior" else probabilities_of(diagnoser, X, reading)
+    return answer(diagnoser, seen, X, batch_of(diagnoser, seen, X), encoder.unknown(seen), later, top, listed)
+
+
+def _encoded(encoder: FindingEncoder, by_hand: Sequence[Case], seen: Records, n_later: int) -> csr_matrix:
+    """Encode cases as of their moment, without what no living patient has; one by hand in microseconds."""
+    used = plausible(seen)
+    if len(by_hand) != 1 or n_later or used is not seen:
+        return encoder.transform(used)
+    (case,), latest = by_hand, seen.coded.latest
+    if not latest.all():
+        case = replace(case, findings=[f for f, counts in zip(case.findings, latest, strict=True) if counts])
+    return encoder.encode_case(case, seen)
 
 
 def answer(
@@ -64,16 +106,15 @@ def answer(
     listed : ndarray of shape (n_cases, n_listed), optional
         Probabilities of the differential reading, to rank by; sets, flags and abstention stay those of the batch.
     """
-    facts = _facts(diagnoser, seen, X, unknown)
+    facts = _facts(diagnoser, seen, X, unknown, batch.proba)
     name, moment = diagnoser.name, batch.as_of
     shown = batch.proba if listed is None else listed
     codes = batch.diagnoses if listed is None else diagnoser.codes("differential")
-    made = []
+    made, other = [], np.flatnonzero(codes == OTHER)
     for i in range(len(batch)):
         in_set = _members(batch, i)
         case = facts[i]
         flags = case_flags(batch.proba[i], batch.diagnoses, diagnoser.calibration_.flag_at, case)
-        other = np.flatnonzero(codes == OTHER)
         made.append(
             Differential(
                 case_id=str(batch.case_ids[i]),
@@ -89,16 +130,22 @@ def answer(
                 abstain_reason=None if not batch.abstained[i] else UNSURE if case.understood else TOO_LITTLE,
                 unknown_codes=tuple(unknown[i]),
                 not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": case.n_values_not_used},
-                records=seen[[i]],
+                records=seen if len(seen) == 1 else seen[[i]],
                 diagnoser=diagnoser,
                 proba=shown[i],
-                row=X[[i]],
+                row=X if len(seen) == 1 else row_at(X, i),
             )
         )
     return made
 
 
-def _facts(diagnoser: Diagnoser, seen: Records, X: csr_matrix, unknown: Sequence[tuple[str, ...]]) -> list[CaseFacts]:
+def _facts(
+    diagnoser: Diagnoser,
+    seen: Records,
+    X: csr_matrix,
+    unknown: Sequence[tuple[str, ...]],
+    proba: npt.NDArray[np.float64],
+) -> list[CaseFacts]:
     """What the flags of each case are raised on."""
     ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
     trained = diagnoser.training_ids_.seen(seen)
@@ -106,9 +153,13 @@ def _facts(diagnoser: Diagnoser, seen: Records, X: csr_matrix, unknown: Sequence
     wrong = implausible_values(seen, rows)
     near = np.ones(len(seen)) if index is None else index.similarity(X)
     clear = _understood(diagnoser.encoder_, X)
+    rule, counts, left = diagnoser.calibration_.unlisted, diagnoser.answers_, np.full(len(seen), -np.inf)
+    if rule is not None and counts is not None:
+        left = unlisted_scores(rule, counts, diagnoser.encoder_, X, proba)
     red: list[tuple[RedFlag, ...]] = [()] * len(seen)
     if diagnoser.policy.red_flags:
-        red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), seen.without(rows))
+        living = seen.without(rows) if rows.any() else seen
+        red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), living)
     return [
         CaseFacts(
             age_days=float(ages[i]),
@@ -122,6 +173,8 @@ def _facts(diagnoser: Diagnoser, seen: Records, X: csr_matrix, unknown: Sequence
             red_flags=red[i],
             similarity=float(near[i]),
             far=0.0 if index is None else index.far,
+            unlisted=float(left[i]),
+            unlisted_at=np.inf if rule is None else rule.at,
         )
         for i in range(len(seen))
     ]
@@ -158,11 +211,21 @@ def batch_of(diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None) -
     )
 
 
+def row_at(X: csr_matrix, i: int) -> csr_matrix:
+    """One row of an encoded matrix, cut out of its arrays: indexing the matrix takes several times as long."""
+    here = slice(X.indptr[i], X.indptr[i + 1])
+    ends = np.array([0, here.stop - here.start], X.indptr.dtype)
+    row = type(X)((X.data[here], X.indices[here], ends), shape=(1, X.shape[1]), copy=False)
+    row.has_canonical_format = True
+    return row
+
+
 def _understood(encoder: FindingEncoder, X: csr_matrix) -> npt.NDArray[np.bool_]:
     """Whether an encoded case has at least one finding that reaches the model, in a state that training knows."""
     lineage = encoder.lineage_
-    findings = np.flatnonzero(~lineage.context[lineage.finding])
-    return np.asarray(X[:, findings].getnnz(axis=1)).ravel() > 0
+    is_finding = ~lineage.context[lineage.finding]
+    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    return np.bincount(row[is_finding[X.indices]], minlength=X.shape[0]) > 0
 
 
 def _members(batch: Batch, i: int) -> tuple[str, ...]:
@@ -194,5 +257,6 @@ def _ranked(
 
 
 def _order(proba: npt.NDArray[np.float64], codes: npt.NDArray[np.object_]) -> list[int]:
-    """Positions of the diagnoses, most probable first, ties by code."""
-    return sorted(range(len(codes)), key=lambda k: (-proba[k], str(codes[k])))
+    """Positions of the diagnoses, most probable first; of equals the first, and the codes are sorted."""
+    order: list[int] = np.argsort(-proba, kind="stable").tolist()
+    return order

@@ -15,7 +15,8 @@ import pyarrow as pa
 from diagnosis.errors import InputError, nearest
 from diagnosis.explanation.answered_rows import Answers
 from diagnosis.explanation.next_questions import AnswerSheet
-from diagnosis.features import FindingEncoder, Lineage, ValueScale
+from diagnosis.explanation.observed import value_of
+from diagnosis.features import FindingEncoder, Lineage
 from diagnosis.records import TABLES, Records
 from diagnosis.suggestions.answer_table import GROUPED_BY
 from diagnosis.suggestions.policy import groups_of_cases
@@ -33,7 +34,6 @@ __all__ = [
     "fit_for",
     "measured_cells",
     "phase_of",
-    "value_of",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -208,14 +208,6 @@ def _answered(case: Records, able: Askable) -> list[int]:
         below = (code for code in able.code if words.parents(code))
         found |= {able.code[code] for code in below if words.ancestors(code) & by_status[1]}
     return sorted(found)
-
-
-def value_of(scale: ValueScale, scaled: FloatArray) -> FloatArray:
-    """Values in the scale's unit, cut to what training has seen, from scaled ones."""
-    value = scaled * scale.scale + scale.centre
-    if scale.knee is not None:
-        value = np.sign(value) * scale.knee * np.expm1(np.minimum(np.abs(value), 700.0))
-    return np.clip(value, scale.low, scale.high)
 
 
 class Measured:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ _PARAMS = (
 )
 
 #: What stood behind a model of format 1.
-_FIRST_POLICY = Policy(calibration="temperature", set_by=(), flags_per="diagnosis", red_flags=False)
+_FIRST_POLICY = Policy(calibration="temperature", set_by=(), flags_per="diagnosis", red_flags=False, masking="off")
 
 
 def save_bundle(diagnoser: Diagnoser, folder: Path, provenance: Mapping[str, Any]) -> Path:
@@ -128,13 +128,13 @@ def load_bundle(folder: str | Path) -> Diagnoser:
         made.classes_ = np.array(learned["classes"], dtype=object)
         made.pooled_ = frozenset(learned["pooled"])
         made.vocabulary_ = Vocabulary.from_rows(words["findings"], words["diagnoses"])
-        made.card_ = card
+        made.card_ = _checked_card(card, learned["classes"])
         made.training_ids_, made.neighbours_ = _local(path / _LOCAL)
         # Bundles written before questions were asked have none.
         made.answers_ = AnswerCounts.from_file(path / _ANSWERS) if (path / _ANSWERS).is_file() else None
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise BundleError(
             f"a saved model at {path}",
             f"its files are whole but cannot be understood ({type(error).__name__})",
@@ -151,6 +151,13 @@ def _calibration(learned: Mapping[str, Any], card: Mapping[str, Any]) -> Calibra
     return Calibrated.from_first_format(plain, float(learned["params"]["coverage"]), counts / counts.sum())
 
 
+def _checked_card(card: dict[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+    """The card, if it has what suggestions read of it."""
+    if not {"age_days", "n_cases"} <= card.keys() or not set(classes) <= card["n_by_diagnosis"].keys():
+        raise KeyError("card.json")
+    return card
+
+
 def _verify(path: Path) -> None:
     """Refuse a folder whose files are not exactly those that were written."""
     if not (path / _MANIFEST).is_file():
@@ -161,7 +168,9 @@ def _verify(path: Path) -> None:
         files, version, own = dict(manifest["files"]), manifest["format"], manifest["sha256"]
     except (KeyError, TypeError, ValueError, OSError):
         raise _refused(path, "manifest.json cannot be understood") from None
-    if isinstance(version, int) and version > FORMAT:
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise _refused(path, "manifest.json cannot be understood")
+    if version > FORMAT:
         raise BundleError(
             f"a saved model of format {FORMAT} or lower at {path}",
             f"it is of format {version}",

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from diagnosis.errors import InputError, RecordsError, UnknownCodeError
 from diagnosis.records import Case, Finding, Problem, Records
+from diagnosis.records.plain_case import plain_records
 from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["records_by_hand"]
+__all__ = ["ByHand", "records_by_hand"]
 
 _SHOWN = 5
 
 
-def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> Records:
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Cases by hand whose findings go by codes (none: they came as records), and the same as records."""
+
+    cases: tuple[Case, ...]
+    records: Records
+
+
+def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> ByHand:
     """Take cases by hand; a finding that goes by a name or synonym of `words` gets its code.
 
     Raises
@@ -27,16 +36,25 @@ def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> Records:
             raise InputError(
                 "records or cases", f"found {type(one).__name__}", "give Records, a Case, or a list of Cases"
             )
-    coded = [replace(c, findings=[_coded(f, words) for f in c.findings]) for c in cases]
+    coded = tuple(_coded_case(c, words) for c in cases)
+    made = plain_records(coded[0]) if len(coded) == 1 else None
     try:
-        return Records.from_cases(coded)
+        return ByHand(coded, Records.from_cases(coded) if made is None else made)
     except RecordsError as error:
         said = "; ".join(_said(problem, cases) for problem in error.report.errors)
         do = "correct it and ask again"
         raise RecordsError("asked about a case by hand", said, do, report=error.report) from None
 
 
+def _coded_case(case: Case, words: Vocabulary) -> Case:
+    if all(f.code in words.findings for f in case.findings):
+        return case
+    return replace(case, findings=[_coded(f, words) for f in case.findings])
+
+
 def _coded(finding: Finding, words: Vocabulary) -> Finding:
+    if finding.code in words.findings:
+        return finding
     try:
         return replace(finding, code=words.resolve(finding.code))
     except UnknownCodeError:

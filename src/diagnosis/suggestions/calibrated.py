@@ -16,6 +16,7 @@ from diagnosis.models.calibration import log_loss, softmax
 from diagnosis.models.conformal import Groups, SetRule, choose_sets
 from diagnosis.models.policy import burden_at, burden_curve, flag_thresholds
 from diagnosis.models.scale import Scale, fit_scale
+from diagnosis.models.unlisted import Unlisted
 from diagnosis.suggestions.policy import Policy
 from diagnosis.vocabulary import Vocabulary
 
@@ -65,6 +66,8 @@ class Calibrated:
         weighed).
     log_loss_before, log_loss_after : float
         Out-of-fold log-loss without and with the scale, in nats.
+    unlisted : Unlisted or None
+        When to say that the diagnosis may be none of the known ones; None: never.
     """
 
     scale: Scale
@@ -74,6 +77,7 @@ class Calibrated:
     prior: FloatArray
     log_loss_before: float
     log_loss_after: float
+    unlisted: Unlisted | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -85,6 +89,7 @@ class Calibrated:
             "prior": self.prior.tolist(),
             "log_loss_before": self.log_loss_before,
             "log_loss_after": self.log_loss_after,
+            "unlisted": None if self.unlisted is None else self.unlisted.to_json(),
         }
 
     @classmethod
@@ -98,6 +103,8 @@ class Calibrated:
             prior=np.array(plain["prior"], dtype=np.float64),
             log_loss_before=float(plain["log_loss_before"]),
             log_loss_after=float(plain["log_loss_after"]),
+            # Releases before had no such rule.
+            unlisted=Unlisted.from_json(plain["unlisted"]) if plain.get("unlisted") else None,
         )
 
     @classmethod
@@ -122,7 +129,9 @@ def calibrate(
     declared: Declared,
     *,
     groups: Groups,
+    patients: npt.NDArray[Any],
     sample_weight: FloatArray | None,
+    n_copies: int = 0,
 ) -> tuple[Calibrated, dict[str, Any]]:
     """Choose scale, sets, flag thresholds and abstention.
 
@@ -137,7 +146,11 @@ def calibrate(
     declared : Declared
     groups : mapping of str to ndarray of shape (n_cases,)
         For the sets.
+    patients : ndarray of shape (n_cases,)
+        Never on both sides where a choice is tried on cases it was not made on.
     sample_weight : ndarray of shape (n_cases,), optional
+    n_copies : int
+        So many of the last rows are masked copies: they take part in every choice, and not in the prior.
 
     Returns
     -------
@@ -145,9 +158,10 @@ def calibrate(
     seen : dict
         What the choices come to on the cases they were made on, for the card.
     """
-    policy, prior = declared.policy, _prior(y_index, len(classes), sample_weight)
-    oof, y_index, groups, sample_weight = _held_back(oof, y_index, groups, sample_weight)
-    scale = fit_scale(oof, y_index, sample_weight, method=policy.calibration)
+    policy, own = declared.policy, slice(len(y_index) - n_copies)
+    prior = _prior(y_index[own], len(classes), None if sample_weight is None else sample_weight[own])
+    oof, y_index, groups, sample_weight, patients = _held_back(oof, y_index, groups, sample_weight, patients)
+    scale = fit_scale(oof, y_index, sample_weight, method=policy.calibration, groups=patients)
     proba = softmax(scale.apply(oof))
     sets = choose_sets(
         proba,
@@ -178,13 +192,14 @@ def calibrate(
 
 
 def _held_back(
-    oof: FloatArray, y_index: IntArray, groups: Groups, w: FloatArray | None
-) -> tuple[FloatArray, IntArray, Groups, FloatArray | None]:
+    oof: FloatArray, y_index: IntArray, groups: Groups, w: FloatArray | None, patients: npt.NDArray[Any]
+) -> tuple[FloatArray, IntArray, Groups, FloatArray | None, npt.NDArray[Any]]:
     """Leave out the cases without an out-of-fold score: where the work is large one part of them has any."""
     held = ~np.isnan(oof).any(axis=1)
     if held.all():
-        return oof, y_index, groups, w
-    return oof[held], y_index[held], {g: v[held] for g, v in groups.items()}, None if w is None else w[held]
+        return oof, y_index, groups, w, patients
+    weight = None if w is None else w[held]
+    return oof[held], y_index[held], {g: v[held] for g, v in groups.items()}, weight, patients[held]
 
 
 def _abstain_at(proba: FloatArray, y_index: IntArray, error: float | None, w: FloatArray | None) -> float | None:
@@ -224,6 +239,7 @@ def _seen(
     return {
         "calibration": {
             "method": declared.policy.calibration,
+            "used": "temperature" if made.scale.sureness is None else "adaptive",
             "log_loss_before": made.log_loss_before,
             "log_loss_after": made.log_loss_after,
         },

@@ -23,7 +23,9 @@ from diagnosis.pages import (
 )
 from diagnosis.pages.observations import in_language
 from diagnosis.records import OTHER, Records
+from diagnosis.suggestions.asks import asks_of
 from diagnosis.suggestions.flags import TOO_LITTLE, UNSURE
+from diagnosis.suggestions.questions import SURE
 from diagnosis.suggestions.standing import policy_text, trained_on_text
 from diagnosis.vocabulary import Vocabulary
 
@@ -59,6 +61,10 @@ _SAYS: dict[str, Text] = {
         "en": "No training case resembles this one as closely as nearly all training cases resemble another.",
         "zh": "没有训练病例与本例足够相似（几乎所有训练病例之间都更为相似）。",
     },
+    "unlisted": {
+        "en": "The list accounts for less of what was found than in 95 of 100 training cases: it may be none of these.",
+        "zh": "列表对所见的解释不如 95% 的训练病例：实际诊断可能不在其中。",
+    },
     "rests_on_unrecorded": {
         "en": "What was not recorded moves the first suggestion more than any recorded finding.",
         "zh": "对第一条提示影响最大的是未记录的内容，而不是任何已记录的发现。",
@@ -74,7 +80,9 @@ _REASONS = {
 }
 
 
-def page_of(differential: Differential, *, heading: Text | None = None, outcome: str | None = None) -> CasePage:
+def page_of(
+    differential: Differential, *, heading: Text | None = None, outcome: str | None = None, questions: int = 3
+) -> CasePage:
     """Gather what the page of one case shows.
 
     Parameters
@@ -84,11 +92,15 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
         A line above the case.
     outcome : str, optional
         The diagnosis on record, to be folded away on the page.
+    questions : int
+        How many answers that would change the list are named, and with one or more the smallest change that flips its
+        order; 0: none.
     """
     case, diagnoser = differential.records, differential.diagnoser
     words, card = case.vocabulary, diagnoser.card_
     evidence = differential.explain()
     shown = {s.diagnosis for s in differential.ranked}
+    asks = asks_of(differential, questions)
     return CasePage(
         model=ModelView(name=diagnoser.name, version=card["versions"]["diagnosis"], digest=diagnoser.fingerprint),
         suggestions=tuple(_suggestions(differential, evidence, words)),
@@ -116,6 +128,10 @@ def page_of(differential: Differential, *, heading: Text | None = None, outcome:
         synthetic=bool(card.get("synthetic") or case.info.get("synthetic")),
         reading=differential.reading,
         outcome=_diagnosis(words, outcome) if outcome else None,
+        questions=asks.questions,
+        enough=asks.enough,
+        sure=SURE,
+        change=asks.change,
     )
 
 
@@ -177,7 +193,10 @@ def _contrast(one: SuggestionEvidence, all_: Sequence[SuggestionEvidence], words
         ratio=ratio,
         for_=sorted_lines.for_,
         against=sorted_lines.against,
+        neutral=sorted_lines.neutral,
+        context=sorted_lines.context,
         unrecorded=sorted_lines.unrecorded,
+        base_relative=made.base,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -14,15 +14,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError
-from diagnosis.explanation import AnswerCounts
+from diagnosis.explanation import AnswerCounts, Evidence
 from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.protocol import Model
 from diagnosis.models.scale import Scale
 from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
 from diagnosis.suggestions.adapting import adapted
-from diagnosis.suggestions.answers import answer, batch_of, probabilities_of
-from diagnosis.suggestions.by_hand import records_by_hand
+from diagnosis.suggestions.answers import answers_to, asked_for, batch_of, probabilities_of
+from diagnosis.suggestions.by_hand import ByHand, records_by_hand
 from diagnosis.suggestions.differential import Differential
 from diagnosis.suggestions.fitting import checked_records, fit_records
 from diagnosis.suggestions.flags import plausible
@@ -240,18 +240,18 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         """
         if isinstance(records, Case):
             return self.suggest([records], top, reading)[0]
-        asked = reading or ("differential" if self.target == "differential" else "posterior")
-        shown = self.top if top is None else top
-        if shown < 1:
-            raise InputError("at least one suggestion to show", f"top is {shown}", "ask for 1 or more")
-        self.part(asked)
-        given = records if isinstance(records, Records) else records_by_hand(records, self.vocabulary_)
-        given = given.with_vocabulary(self.vocabulary_)
-        seen = self.as_known(given)
-        lengths = np.diff(given.coded.offsets) - np.diff(seen.coded.offsets)
-        X = self.encoder_.transform(plausible(seen))
-        listed = None if asked == "posterior" else probabilities_of(self, X, asked)
-        return answer(self, seen, X, batch_of(self, seen, X), self.encoder_.unknown(seen), lengths, shown, listed)
+        shown, asked = asked_for(self, top, reading)
+        given = ByHand((), records) if isinstance(records, Records) else records_by_hand(records, self.vocabulary_)
+        return answers_to(self, given, shown, asked)
+
+    def explain(self, records: Records, top: int | None = None, reading: Reading | None = None) -> Iterator[Evidence]:
+        """Explain what is suggested for many cases, one after the other, in little memory.
+
+        Each `Evidence` is what `Differential.explain` gives for the case; parameters are those of `suggest`.
+        """
+        from diagnosis.suggestions.explaining import explanations
+
+        return explanations(self, checked_records(records), *asked_for(self, top, reading))
 
     def adapt(
         self,

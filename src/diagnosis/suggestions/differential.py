@@ -197,15 +197,16 @@ class Differential:
             basis=[(code, self.records.vocabulary.name(code)) for code in used],
         )
 
-    def to_html(self, lang: str = "en", *, fragment: bool = False) -> str:
+    def to_html(self, lang: str = "en", *, fragment: bool = False, questions: int = 3) -> str:
         """The page of this case in English (``en``) or Chinese (``zh``): one HTML file, no script, no network.
 
-        With `fragment`, an element with its own scoped style, to be put into another page or a notebook.
+        With `fragment`, an element with its own style, for a notebook or another page; with `questions`, so many
+        answers that would change the list and the smallest change that flips its order.
         """
         from diagnosis.pages import render_case
         from diagnosis.suggestions.case_page import page_of
 
-        return render_case(page_of(self), lang, fragment)
+        return render_case(page_of(self, questions=questions), lang, fragment)
 
     def explain(self, diagnoses: Sequence[str] | None = None, top: int | None = None) -> Evidence:
         """Take the suggestions apart by finding.

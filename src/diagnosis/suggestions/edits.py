@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from diagnosis.errors import InputError, UnknownCodeError, nearest
 from diagnosis.features import finding_key
+from diagnosis.pages.numbers import with_unit
 from diagnosis.records import TABLES, Finding, Records
 
 if TYPE_CHECKING:
@@ -64,25 +65,25 @@ class Change:
         """The change in words, in English (``en``) or Chinese (``zh``)."""
         words, said = _WORDS[lang], {"name": self.name_zh if lang == "zh" else self.name}
         for side in ("before", "after"):
-            said[side] = _in_words(getattr(self, side), words)
+            said[side] = _in_words(getattr(self, side), lang)
         measured = self.before is not None and self.after is not None and self.after.value is not None
         return words["again" if measured else "sign"].format(**said)
 
     def after_words(self, lang: str = "en") -> str:
-        """What it would be: ``present``, ``38.5 Cel``, ``not recorded``."""
-        return _in_words(self.after, _WORDS[lang])
+        """What it would be: ``present``, ``38.5 °C``, ``not recorded``."""
+        return _in_words(self.after, lang)
 
     def to_json(self) -> dict[str, Any]:
         """The change as plain values."""
         return {"code": self.code, "before": _plain(self.before), "after": _plain(self.after)}
 
 
-def _in_words(one: Finding | None, words: dict[Any, str]) -> str:
+def _in_words(one: Finding | None, lang: str) -> str:
     if one is None:
-        return words[None]
+        return _WORDS[lang][None]
     if one.value is not None:
-        return f"{one.comparator or ''}{one.value:g} {one.unit or ''}".strip()
-    return one.text or words[one.status]
+        return f"{one.comparator or ''}{with_unit(f'{one.value:g}', one.unit, lang)}".replace("\u00a0", " ")
+    return one.text or _WORDS[lang][one.status]
 
 
 def _plain(one: Finding | None) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -17,11 +18,14 @@ from diagnosis.models.registry import AUTO, choose_kind, make_model
 from diagnosis.records import Records
 from diagnosis.suggestions.answer_table import count_answers
 from diagnosis.suggestions.calibrated import Calibrated, Declared, calibrate
-from diagnosis.suggestions.learned import describe, label, learn
+from diagnosis.suggestions.learned import Labelled, OutOfFold, describe, label, learn
+from diagnosis.suggestions.masking import with_copies
 from diagnosis.suggestions.neighbours import Neighbours
+from diagnosis.suggestions.open_world import learned_unlisted
 from diagnosis.suggestions.policy import Policy, groups_of_cases
 from diagnosis.suggestions.red_flags import RedFlag, red_flags_of
-from diagnosis.suggestions.reference_reading import ReferenceReading, Target, learn_reading, soft_labels
+from diagnosis.suggestions.reference_reading import ReferenceReading, SoftLabels, Target, learn_reading, soft_labels
+from diagnosis.suggestions.structure import with_columns
 from diagnosis.suggestions.training_ids import TrainingIds
 from diagnosis.vocabulary import Vocabulary
 
@@ -72,8 +76,18 @@ class Learned:
         diagnoser.__dict__.pop("fingerprint", None)  # of an earlier fit
 
 
-def fit_records(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None, groups: npt.ArrayLike | None) -> Learned:
-    """Learn from cases as of their moment, with a diagnoser's options; see `Diagnoser.fit`."""
+def fit_records(
+    diagnoser: Diagnoser,
+    seen: Records,
+    y: npt.ArrayLike | None,
+    groups: npt.ArrayLike | None,
+    *,
+    learning: Callable[..., tuple[FindingEncoder, Model, OutOfFold]] = learn,
+) -> Learned:
+    """Learn from cases as of their moment, with a diagnoser's options; see `Diagnoser.fit`.
+
+    `learning` stands for `learn`: a run that may be interrupted keeps what that makes.
+    """
     d = diagnoser
     if d.target not in get_args(Target):
         raise InputError("a target: posterior, differential or both", f"found {d.target!r}", "use one of these")
@@ -87,22 +101,15 @@ def fit_records(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None, gr
     model = make_model(d.model, seed=d.seed, n_jobs=d.n_jobs, n_diagnoses=n_diagnoses)
     encoder = FindingEncoder() if d.encoder is None else clone(d.encoder)
     weight = labelled.records.weight if d.weighted else None
-    encoder, fitted, oof = learn(labelled, encoder, model, weight=weight, folds=d.folds, seed=d.seed)
-    classes = np.asarray(fitted.classes_, dtype=object)
-    calibration, chosen = calibrate(
-        oof,
-        np.searchsorted(classes.astype(str), labelled.y.astype(str)),
-        classes,
-        labelled.records.vocabulary,
-        Declared(d.policy, d.coverage, d.sensitivity, d.top),
-        groups=groups_of_cases(labelled.records, d.policy.grouped_by),
-        sample_weight=weight,
+    masking = d.policy.masking
+    encoder, fitted, oof = learning(
+        labelled, encoder, model, weight=weight, folds=d.folds, seed=d.seed, masking=masking
     )
-    reading = None
-    if lists is not None:
-        X, share = encoder.transform(seen), seen.weight if d.weighted else None
-        reading = learn_reading(lists, X, patients, model, weight=share, folds=d.folds, seed=d.seed)
-    card = {**describe(labelled, classes), "chosen": chosen}
+    classes = np.asarray(fitted.classes_, dtype=object)
+    answers = count_answers(labelled.records, encoder, labelled.y, classes)
+    calibration, chosen = _calibrated(d, labelled, oof, classes, encoder, answers)
+    reading = None if lists is None else _reading(d, lists, seen, patients, encoder, model, copies=oof.n_copies > 0)
+    card = {**describe(labelled, classes), "chosen": chosen, "n_masked_copies": oof.n_copies}
     if d.model == AUTO:
         card["model_choice"] = dict(zip(("kind", "why"), choose_kind(n_diagnoses), strict=True))
     return Learned(
@@ -117,7 +124,58 @@ def fit_records(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None, gr
         red_flags=red_flags_of(seen, ()),
         training_ids=TrainingIds.of(labelled.records.case_ids, [*labelled.records.groups, *labelled.groups]),
         neighbours=Neighbours.of(labelled.records, encoder, d.seed),
-        answers=count_answers(labelled.records, encoder, labelled.y, classes),
+        answers=answers,
+    )
+
+
+def _calibrated(
+    d: Diagnoser,
+    labelled: Labelled,
+    oof: OutOfFold,
+    classes: npt.NDArray[np.object_],
+    encoder: FindingEncoder,
+    answers: AnswerCounts,
+) -> tuple[Calibrated, dict[str, Any]]:
+    """Choose everything that is chosen on out-of-fold scores."""
+    groups = groups_of_cases(labelled.records, d.policy.grouped_by)
+    y_index = np.searchsorted(classes.astype(str), labelled.y[oof.case].astype(str))
+    made, chosen = calibrate(
+        oof.scores,
+        y_index,
+        classes,
+        labelled.records.vocabulary,
+        Declared(d.policy, d.coverage, d.sensitivity, d.top),
+        groups={name: of[oof.case] for name, of in groups.items()},
+        patients=labelled.groups[oof.case],
+        sample_weight=oof.weight,
+        n_copies=oof.n_copies,
+    )
+    rule = learned_unlisted(labelled, encoder, answers, oof, made.scale, y_index, d.seed)
+    return replace(made, unlisted=rule), chosen
+
+
+def _reading(
+    d: Diagnoser,
+    lists: SoftLabels,
+    seen: Records,
+    patients: npt.NDArray[np.object_],
+    encoder: FindingEncoder,
+    model: Model,
+    *,
+    copies: bool,
+) -> ReferenceReading:
+    """Learn the differential reading, also from masked copies where the posterior is."""
+    rows = np.unique(lists.case)
+    X, n_own = encoder.transform(seen)[rows], len(rows)
+    share = np.ones(n_own)
+    if copies:
+        both = with_copies(X, seen, rows, encoder, d.seed, d.policy.masking)
+        X, rows, share = both.X, rows[both.case], both.weight
+    if d.weighted:
+        share = share * seen.weight[rows]
+    model = with_columns(model, encoder, seen.vocabulary)
+    return learn_reading(
+        lists.at(rows), X, patients[rows], model, weight=share, folds=d.folds, seed=d.seed, n_copies=len(rows) - n_own
     )
 
 

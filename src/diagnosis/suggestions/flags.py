@@ -38,6 +38,7 @@ Kind = Literal[
     "too_little_evidence",
     "trained_on",
     "unlike_training",
+    "unlisted",
 ]
 
 TOO_LITTLE = "no finding that the model knows"
@@ -54,7 +55,7 @@ class Flag:
     ----------
     kind : str
         ``must_not_miss``, ``red_flag``, ``out_of_range_age``, ``unknown_codes``, ``values_not_used``,
-        ``implausible_value``, ``too_little_evidence``, ``trained_on`` or ``unlike_training``.
+        ``implausible_value``, ``too_little_evidence``, ``trained_on``, ``unlike_training`` or ``unlisted``.
     diagnosis : str, optional
         The diagnosis it is about.
     rule : str
@@ -99,6 +100,8 @@ class CaseFacts:
         Rules that hold.
     similarity, far : float
         Cosine with the nearest training case, and below which it is unlike any.
+    unlisted, unlisted_at : float
+        How little the list accounts for, and above which the diagnosis may be none of the known ones.
     """
 
     age_days: float
@@ -112,6 +115,8 @@ class CaseFacts:
     red_flags: Sequence[RedFlag]
     similarity: float
     far: float
+    unlisted: float = -np.inf
+    unlisted_at: float = np.inf
 
 
 def case_flags(
@@ -169,6 +174,9 @@ def _about_input(case: CaseFacts) -> list[Flag]:
     elif case.similarity < case.far:
         rule = "no training case resembles this one as 99 in 100 training cases resemble another"
         flags.append(Flag("unlike_training", rule, None, {"similarity": case.similarity, "far": case.far}))
+    if case.understood and case.unlisted > case.unlisted_at:
+        rule = "the list accounts for less of what was found than in 95 of 100 training cases: it may be none of these"
+        flags.append(Flag("unlisted", rule, None, {"score": case.unlisted, "at": case.unlisted_at}))
     if case.trained_on:
         flags.append(Flag("trained_on", "the case or its patient was among the training cases", None, {"n": 1}))
     return flags

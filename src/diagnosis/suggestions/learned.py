@@ -19,8 +19,10 @@ from diagnosis.models.ranker import RankerModel
 from diagnosis.records import Pooling, Records, Rest, pool
 from diagnosis.suggestions.flags import ages_in_days
 from diagnosis.suggestions.knowledge_table import knowledge_of
+from diagnosis.suggestions.masking import Masking, wants_copies, with_copies
+from diagnosis.suggestions.structure import with_columns
 
-__all__ = ["Labelled", "describe", "label", "learn"]
+__all__ = ["Labelled", "OutOfFold", "describe", "label", "learn"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,6 +40,30 @@ class Labelled:
     n_unlabelled: int
     given: Records
     rows: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutOfFold:
+    """Scores of cases by models that saw no case of their patient.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n_rows, n_diagnoses)
+        nan in the rows of cases that no model was held back from.
+    case : ndarray of int64, shape (n_rows,)
+        Which labelled case each row is: first all of them in order, then masked copies of some, if there are any.
+    weight : ndarray of shape (n_rows,), optional
+        None: all count the same.
+    """
+
+    scores: FloatArray
+    case: npt.NDArray[np.int64]
+    weight: FloatArray | None
+
+    @property
+    def n_copies(self) -> int:
+        """Rows that are masked copies."""
+        return len(self.case) - int(self.case.max(initial=-1)) - 1
 
 
 def label(
@@ -76,7 +102,8 @@ def learn(
     weight: FloatArray | None,
     folds: int,
     seed: int,
-) -> tuple[FindingEncoder, Model, FloatArray]:
+    masking: Masking = "auto",
+) -> tuple[FindingEncoder, Model, OutOfFold]:
     """Encode and fit, and score every case by a model that did not see it; encoder and model come unfitted.
 
     The encoder sees all training cases before they are folded: it reads no label, only which codes are recorded and how
@@ -86,14 +113,25 @@ def learn(
         X = encoder.fit(labelled.records).transform(labelled.given)[labelled.rows]
     else:
         X = encoder.fit_transform(labelled.records)
+    model = with_columns(model, encoder, labelled.records.vocabulary)
+    case: npt.NDArray[np.int64] = np.arange(X.shape[0])
     if isinstance(model, RankerModel) and model.knowledge is None:
         recorded = X.getnnz(axis=0) / X.shape[0]
         told = knowledge_of(labelled.records, encoder, recorded, labelled.pooling.pooled)
         model = clone(model).set_params(knowledge=told)
-    fitted, oof = fit_with_cross_scores(
-        model, X, labelled.y.astype(str), sample_weight=weight, groups=labelled.groups, folds=folds, seed=seed
+    if wants_copies(masking, labelled.records):
+        both = with_copies(X, labelled.given, labelled.rows, encoder, seed, masking)
+        X, case, weight = both.X, both.case, both.weight * (1.0 if weight is None else weight[both.case])
+    fitted, scores = fit_with_cross_scores(
+        model,
+        X,
+        labelled.y[case].astype(str),
+        sample_weight=weight,
+        groups=labelled.groups[case],
+        folds=folds,
+        seed=seed,
     )
-    return encoder, fitted, oof
+    return encoder, fitted, OutOfFold(scores, case, weight)
 
 
 def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:

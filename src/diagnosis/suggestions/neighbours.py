@@ -67,7 +67,25 @@ class Neighbours:
 
     def similarity(self, X: sparse.csr_matrix) -> npt.NDArray[np.float64]:
         """Return the cosine of each encoded case with the nearest training case, from 0 to 1; shape (n_cases,)."""
+        if X.shape[0] == 1:
+            return np.minimum(self.cosines(X).max(initial=0.0, keepdims=True), 1.0)
         return _nearest(_unit(_recorded(X), self.weight), self.columns)
+
+    def cosines(self, X: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+        """Return the cosine of one encoded case with every training case, shape (n_training_cases,).
+
+        Added up column by column in float32, as the product of the matrices is.
+        """
+        made, kept = np.zeros(len(self), np.float32), self.columns
+        columns = np.sort(X.indices[X.data != 0])
+        weight = self.weight[columns]
+        columns, weight = columns[weight != 0], weight[weight != 0]
+        if len(columns):
+            own = (weight * (1.0 / np.sqrt(np.cumsum(weight * weight)[-1]))).astype(np.float32)
+            starts, ends = kept.indptr[columns].tolist(), kept.indptr[columns + 1].tolist()
+            for value, start, end in zip(own, starts, ends, strict=True):
+                made[kept.indices[start:end]] += value * kept.data[start:end]
+        return made.astype(np.float64)
 
     def write(self, path: Path) -> None:
         """Write plain arrays."""
@@ -122,6 +140,7 @@ def _nearest(
         if own is not None and patient is not None:
             mine = np.repeat(own[first : first + _BLOCK], np.diff(cosine.indptr))
             cosine.data[patient[cosine.indices] == mine] = 0.0
-        if cosine.shape[1]:
-            best[first : first + _BLOCK] = cosine.max(axis=1).toarray().ravel()
+        some = np.flatnonzero(np.diff(cosine.indptr))
+        if some.size:
+            best[first + some] = np.maximum.reduceat(cosine.data, cosine.indptr[some])
     return np.minimum(best, 1.0)

@@ -12,10 +12,14 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from diagnosis.errors import InputError
+from diagnosis.explanation.answered_rows import Kin
 from diagnosis.explanation.next_questions import Gains, Scorer, gains_of
+from diagnosis.pages.numbers import share_text
+from diagnosis.pages.translations import phrase
 from diagnosis.records import OTHER
 from diagnosis.suggestions.answers import probabilities_of
 from diagnosis.suggestions.askable import WITHOUT_TESTS, Askable, Measured, askable, fit_for
+from diagnosis.suggestions.kin import kin_of
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
@@ -30,31 +34,7 @@ Enough = Literal["sure", "little"]
 
 # A sure list, or nothing left that would tell: further questions are not offered as worth asking.
 SURE = 0.95
-_LEAST_GAIN = 0.01
-_WORDS = {
-    "en": {
-        "head": "Would most change this list",
-        "why": "would separate {one} from {two}",
-        "sure": "enough is known: the first diagnosis stands at 95 % or more",
-        "little": "enough is known: no answer would change the list much",
-        "asked": "nothing further that may be asked is known to the model",
-    },
-    "zh": {
-        "head": "最可能改变本列表的信息",
-        "why": "可区分{one}与{two}",
-        "sure": "信息已足够：首位诊断的概率不低于 95 %",
-        "little": "信息已足够：没有回答会明显改变本列表",
-        "asked": "模型没有更多可询问的内容",
-    },
-}
-_PHASE_ZH = {
-    "history": "病史",
-    "examination": "查体",
-    "bedside": "床旁",
-    "laboratory": "检验",
-    "imaging": "影像",
-    "pathology": "病理",
-}
+LEAST_GAIN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +54,8 @@ class Question:
         Expected gain of information over all diagnoses, not weighted.
     separates : tuple of two str
         The two diagnoses that the answers move apart most; `separates_names` are theirs in English and Chinese.
+    beyond : tuple of two bool
+        Which of the two are not on the shown list; the words say so.
     chances : tuple of float
         How likely each answer is: absent, present, then texts; of a measured value low, middle, high.
     first_after : tuple of (str, float) or None
@@ -88,14 +70,19 @@ class Question:
     phase: str
     gain: float
     separates: tuple[str, str]
+    beyond: tuple[bool, bool]
     separates_names: tuple[tuple[str, str], tuple[str, str]] = field(repr=False)
     chances: tuple[float, ...] = field(repr=False)
     first_after: tuple[tuple[str, float] | None, ...] = field(repr=False)
 
     def why(self, lang: str = "en") -> str:
         """Which two diagnoses the answer would separate, in words."""
-        one, two = (names[lang == "zh"] for names in self.separates_names)
-        return _WORDS[lang]["why"].format(one=one, two=two)
+        named = [names[lang == "zh"] for names in self.separates_names]
+        one, two = (
+            phrase("questions.beyond", lang, {"name": name}) if beyond else name
+            for name, beyond in zip(named, self.beyond, strict=True)
+        )
+        return phrase("questions.why", lang, {"one": one, "two": two})
 
     def to_json(self) -> dict[str, Any]:
         """The question as plain values."""
@@ -104,6 +91,7 @@ class Question:
             "phase": self.phase,
             "gain": self.gain,
             "separates": list(self.separates),
+            "beyond_list": list(self.beyond),
             "chances": list(self.chances),
             "first_after": [None if one is None else list(one) for one in self.first_after],
         }
@@ -118,8 +106,8 @@ class Questions:
     questions : tuple of Question
     enough : {"sure", "little"} or None
         Why no further question seems worth asking: the first diagnosis is sure, or no answer would tell much. None
-        where some do, and always while a must-not-miss diagnosis other than the first stands at or above the
-        probability from which it is flagged. Questions are listed all the same.
+        where some do, and always while a must-not-miss diagnosis stands at or above the probability from which it is
+        flagged, unless it is the first and sure. Questions are listed all the same.
     """
 
     questions: tuple[Question, ...]
@@ -139,13 +127,14 @@ class Questions:
 
     def words(self, lang: str = "en") -> str:
         """The list in words, in English (``en``) or Chinese (``zh``)."""
-        words, zh = _WORDS[lang], lang == "zh"
-        rows = [
-            f"  {(one.name_zh if zh else one.name)} ({_PHASE_ZH[one.phase] if zh else one.phase}): {one.why(lang)}"
-            for one in self.questions
-        ]
-        head = [words["head"] if self.questions else words["asked"]]
-        return "\n".join([*head, *rows, *([words[self.enough]] if self.enough else [])])
+        rows = []
+        for one in self.questions:
+            name = one.name_zh if lang == "zh" else one.name
+            name += phrase("parenthesis", lang, {"text": phrase(f"phase.{one.phase}", lang)})
+            rows.append(f"  {name}{phrase('colon', lang)}{one.why(lang)}")
+        head = [phrase("questions.title" if self.questions else "questions.none", lang)]
+        last = [phrase(f"questions.{self.enough}", lang, {"sure": share_text(SURE, lang)})] if self.enough else []
+        return "\n".join([*head, *rows, *last])
 
     def to_json(self) -> dict[str, Any]:
         """The questions as plain values."""
@@ -164,10 +153,11 @@ def next_questions(
     recorded = np.asarray(diagnoser.encoder_.recorded(case).todense()).ravel() > 0
     keys = fit_for(case, diagnoser, phases, tests=tests, recorded=recorded)
     proba = scorer(diagnoser)(row)[0]
-    gains = case_gains(diagnoser, row, proba, keys, Measured(case, diagnoser.encoder_))
+    gains = case_gains(diagnoser, row, proba, keys, Measured(case, diagnoser.encoder_), kin_of(diagnoser, case))
     order = by_worth(gains, able, weights_of(diagnoser))[:k]
     most = max((float(gains.gain[i]) for i in order), default=0.0)
-    made = tuple(_question(diagnoser, case.vocabulary, gains, i) for i in order)
+    shown = frozenset(one.diagnosis for one in differential.ranked)
+    made = tuple(_question(diagnoser, case.vocabulary, gains, i, shown) for i in order)
     return Questions(made, enough(diagnoser, proba, most))
 
 
@@ -176,11 +166,18 @@ def scorer(diagnoser: Diagnoser) -> Scorer:
     return partial(probabilities_of, diagnoser)
 
 
-def case_gains(diagnoser: Diagnoser, row: csr_matrix, proba: FloatArray, keys: IntArray, measure: Measured) -> Gains:
+def case_gains(
+    diagnoser: Diagnoser,
+    row: csr_matrix,
+    proba: FloatArray,
+    keys: IntArray,
+    measure: Measured,
+    kin: Kin | None = None,
+) -> Gains:
     """Score the answers to some questions of one case; `row` is what is known of it so far."""
     counts = diagnoser.answers_
     assert counts is not None
-    return gains_of(row, proba, keys, askable(diagnoser).sheet, counts, scorer(diagnoser), measure)
+    return gains_of(row, proba, keys, askable(diagnoser).sheet, counts, scorer(diagnoser), measure, kin)
 
 
 def by_worth(gains: Gains, able: Askable, weights: FloatArray) -> list[int]:
@@ -210,22 +207,25 @@ def weights_of(diagnoser: Diagnoser) -> FloatArray:
     return np.array(made)
 
 
-def enough(diagnoser: Diagnoser, proba: FloatArray, gain: float, sure: float = SURE) -> Enough | None:
+def enough(
+    diagnoser: Diagnoser, proba: FloatArray, gain: float, sure: float = SURE, least_gain: float = LEAST_GAIN
+) -> Enough | None:
     """Say why no further question is worth asking; None where one is.
 
-    It is never enough while a must-not-miss diagnosis other than the first stands at or above the probability from
-    which it is flagged.
+    It is never enough while a must-not-miss diagnosis stands at or above the probability from which it is flagged,
+    unless it is the first and sure.
     """
     first = int(np.argmax(proba))
+    is_sure = proba[first] >= sure and diagnoser.classes_[first] != OTHER
     dangerous = np.flatnonzero(proba >= diagnoser.calibration_.flag_at)
-    if (dangerous != first).any():
+    if (dangerous != (first if is_sure else -1)).any():
         return None
-    if proba[first] >= sure and diagnoser.classes_[first] != OTHER:
+    if is_sure:
         return "sure"
-    return None if gain >= _LEAST_GAIN else "little"
+    return None if gain >= least_gain else "little"
 
 
-def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int) -> Question:
+def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int, shown: frozenset[str]) -> Question:
     lineage, key = diagnoser.encoder_.lineage_, int(gains.key[i])
     code, subject = str(lineage.key_code[key]), lineage.key_subject[key]
     one, two = _apart(gains, i, diagnoser.classes_)
@@ -245,6 +245,7 @@ def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int) -> 
         phase=str(askable(diagnoser).phase[key]),
         gain=float(gains.gain[i]),
         separates=(one, two),
+        beyond=(one not in shown, two not in shown),
         separates_names=tuple((words.diagnosis_name(c), words.diagnosis_name(c, "zh")) for c in (one, two)),  # type: ignore[arg-type]
         chances=tuple(float(c) for c in gains.chance[i, : len(there)]),
         first_after=tuple(after),

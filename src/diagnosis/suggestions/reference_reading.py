@@ -66,6 +66,16 @@ class SoftLabels:
     diagnosis: npt.NDArray[np.object_]
     weight: FloatArray
 
+    def at(self, case: npt.NDArray[np.int64]) -> SoftLabels:
+        """Return the lists of these cases, in this order; cases may repeat."""
+        order = np.argsort(self.case, kind="stable")
+        first = np.searchsorted(self.case[order], case, side="left")
+        n_listed = np.searchsorted(self.case[order], case, side="right") - first
+        row = np.repeat(np.arange(len(case)), n_listed)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(n_listed) - n_listed, n_listed)
+        of = order[np.repeat(first, n_listed) + within]
+        return SoftLabels(row, self.diagnosis[of], self.weight[of])
+
     @property
     def n_cases(self) -> int:
         """Number of cases with a list."""
@@ -154,6 +164,7 @@ def learn_reading(
     weight: FloatArray | None,
     folds: int,
     seed: int,
+    n_copies: int = 0,
 ) -> ReferenceReading:
     """Fit a model on soft labels, and choose its temperature on scores of patients it did not see.
 
@@ -168,6 +179,8 @@ def learn_reading(
     weight : ndarray of shape (n_cases,), optional
         Of each case.
     folds, seed : int
+    n_copies : int
+        So many of the last cases are masked copies: learned from, and not counted.
     """
     model = _with_more_rounds(model)
     share = soft.weight if weight is None else soft.weight * weight[soft.case]
@@ -177,15 +190,16 @@ def learn_reading(
     )
     classes = np.asarray(fitted.classes_, dtype=str)
     y_index = np.searchsorted(classes, y)
-    prior = np.bincount(y_index, share, minlength=len(classes))
+    own = soft.case < X.shape[0] - n_copies
+    prior = np.bincount(y_index[own], share[own], minlength=len(classes))
     held = ~np.isnan(oof).any(axis=1)  # where the work is large one part of the cases has out-of-fold scores
-    counts = Counter(y.tolist())
+    counts = Counter(y[own].tolist())
     return ReferenceReading(
         model=fitted,
         beta=fit_temperature(oof[held], y_index[held], share[held]),
         n_by_diagnosis={str(c): counts[str(c)] for c in classes},
         prior=prior / prior.sum(),
-        n_cases=soft.n_cases,
+        n_cases=len(np.unique(soft.case[own])),
     )
 
 

@@ -12,11 +12,13 @@ from scipy.sparse import csr_matrix
 
 from diagnosis.errors import InputError
 from diagnosis.explanation.answered_rows import Answers
+from diagnosis.explanation.observed import value_of
 from diagnosis.explanation.smallest_change import flipping_answers
 from diagnosis.features import FindingEncoder
 from diagnosis.records import OTHER, Finding
-from diagnosis.suggestions.askable import measured_cells, phase_of, value_of
+from diagnosis.suggestions.askable import measured_cells, phase_of
 from diagnosis.suggestions.edits import Change, recorded_findings
+from diagnosis.suggestions.kin import kin_of
 from diagnosis.suggestions.what_if import WhatIf, what_if
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ def smallest_change(differential: Differential, target: int | None, most: int) -
     changes, answers = possible_changes(differential)
     row = encoder.transform(case) if differential.row is None else differential.row
     found = None
-    for n, places in enumerate(flipping_answers(row, encoder.lineage_, answers, margin, most)):
+    for n, places in enumerate(flipping_answers(row, encoder.lineage_, answers, margin, most, kin_of(diagnoser, case))):
         made = what_if(differential, tuple(changes[i] for i in places))
         if made.after.proba[wanted] > made.after.proba[rivals].max():
             found = made

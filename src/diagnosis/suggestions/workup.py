@@ -11,9 +11,12 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from diagnosis.errors import InputError
+from diagnosis.explanation.answered_rows import Kin
+from diagnosis.features import finding_key
 from diagnosis.records import Records
 from diagnosis.suggestions.askable import WITHOUT_TESTS, Measured, askable, fit_for
-from diagnosis.suggestions.questions import SURE, by_worth, case_gains, enough, scorer, weights_of
+from diagnosis.suggestions.kin import kin_of
+from diagnosis.suggestions.questions import LEAST_GAIN, SURE, by_worth, case_gains, enough, scorer, weights_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,13 +91,14 @@ def simulate_workup(
     tests: bool = False,
     unrecorded: Unrecorded = "unanswered",
     sure: float = SURE,
+    least_gain: float = LEAST_GAIN,
 ) -> Workup:
     """Ask question after question of recorded cases, each time the one that would most change the list.
 
     A case begins with its context and its first complaint: the findings of phase ``chief_complaint`` or that were
     volunteered; where it marks none, its first finding. It goes on until the list is sure, no answer would tell much,
-    or nothing is left to ask; never while a must-not-miss diagnosis other than the first is flagged. Findings that the
-    vocabulary asks for in the same words count as one question and are answered together.
+    or nothing is left to ask; never while a must-not-miss diagnosis is flagged that is not first and sure. Findings
+    that the vocabulary asks for in the same words count as one question and are answered together.
 
     Parameters
     ----------
@@ -108,16 +112,18 @@ def simulate_workup(
         What the answer is to a question that the case does not record. The question counts either way.
     sure : float
         The probability of the first diagnosis that ends the questions.
+    least_gain : float, nats
+        The expected gain of information of the best question below which none is asked.
 
     Raises
     ------
     InputError
         No case with a diagnosis, or an option out of range.
     """
-    if max_questions < 1 or not 0.0 < sure <= 1.0 or unrecorded not in get_args(Unrecorded):
+    if max_questions < 1 or not 0.0 < sure <= 1.0 or not least_gain >= 0 or unrecorded not in get_args(Unrecorded):
         raise InputError(
-            "max_questions from 1, sure above 0 and at most 1, unrecorded absent or unanswered",
-            f"found {max_questions!r}, {sure!r} and {unrecorded!r}",
+            "max_questions from 1, sure above 0 and at most 1, least_gain from 0, unrecorded absent or unanswered",
+            f"found {max_questions!r}, {sure!r}, {least_gain!r} and {unrecorded!r}",
             "change what is out of range",
         )
     seen = records.as_of(diagnoser.as_of, unknown_time=diagnoser.unknown_time).with_vocabulary(diagnoser.vocabulary_)
@@ -125,7 +131,7 @@ def simulate_workup(
     has = np.flatnonzero([one is not None for one in truth])
     if not len(has):
         raise InputError("cases with a diagnosis to be found", "none has one", "give records with labels")
-    plan = _Plan(diagnoser, max_questions, tuple(phases), tests, unrecorded, sure)
+    plan = _Plan(diagnoser, max_questions, tuple(phases), tests, unrecorded, sure, least_gain)
     rows = diagnoser.encoder_.transform(seen)
     runs = [_played(plan, seen[[i]], rows[[i]]) for i in has.tolist()]
     place = {str(c): k for k, c in enumerate(diagnoser.classes_)}
@@ -150,6 +156,7 @@ class _Plan:
     tests: bool
     unrecorded: Unrecorded
     sure: float
+    least_gain: float
 
 
 def _played(plan: _Plan, case: Records, full: csr_matrix) -> tuple[FloatArray, int, str]:
@@ -159,30 +166,52 @@ def _played(plan: _Plan, case: Records, full: csr_matrix) -> tuple[FloatArray, i
     known = lineage.context.copy()
     known[_first_complaint(case, able.code)] = True
     recorded = np.asarray(diagnoser.encoder_.recorded(case).todense()).ravel() > 0
-    open_ = fit_for(case, diagnoser, plan.phases, tests=plan.tests, recorded=known)
     weights, measure = weights_of(diagnoser), Measured(case, diagnoser.encoder_)
-    row = _only(full, known[lineage.finding])
+    so_far = _SoFar(diagnoser, case, full)
+    part, row, kin = so_far(known)
     proba = [score(row)[0]]
     why = "most"
     for _ in range(plan.most):
-        open_ = open_[~known[open_]]
+        # What may be asked follows from what is known so far, never from what the case will answer.
+        open_ = fit_for(part, diagnoser, plan.phases, tests=plan.tests, recorded=known)
         if not len(open_):
             why = "nothing"
             break
-        gains = case_gains(diagnoser, row, proba[-1], open_, measure)
+        gains = case_gains(diagnoser, row, proba[-1], open_, measure, kin)
         best = by_worth(gains, able, weights)[0]
-        if stop := enough(diagnoser, proba[-1], float(gains.gain.max()), plan.sure):
+        if stop := enough(diagnoser, proba[-1], float(gains.gain.max()), plan.sure, plan.least_gain):
             why = stop
             break
         answered = (able.question == able.question[gains.key[best]]) & ~known
         known |= answered
-        row = _only(full, known[lineage.finding])
+        part, row, kin = so_far(known)
         if plan.unrecorded == "absent":
             column = able.sheet.outcomes[known & ~recorded & ~lineage.context, 0]
             row = row + _ones(column[column >= 0], full.shape)
         proba.append(score(row)[0])
     asked = len(proba) - 1
     return np.stack(proba + [proba[-1]] * (plan.most - asked)), asked, why
+
+
+class _SoFar:
+    """A case with what is known of it so far: its records, its row, and what they say through a hierarchy."""
+
+    def __init__(self, diagnoser: Diagnoser, case: Records, full: csr_matrix) -> None:
+        self._diagnoser, self._case, self._full = diagnoser, case, full
+        lineage = diagnoser.encoder_.lineage_
+        place = {str(key): i for i, key in enumerate(lineage.keys.tolist()) if not lineage.context[i]}
+        keys = (
+            finding_key(one.code, None if one.subject == "patient" else one.subject) for one in case.case(0).findings
+        )
+        self._of_row = np.array([place.get(key, -1) for key in keys], dtype=np.int64)
+
+    def __call__(self, known: npt.NDArray[np.bool_]) -> tuple[Records, csr_matrix, Kin | None]:
+        """`known` says so of each finding, shape (n_keys,)."""
+        encoder = self._diagnoser.encoder_
+        part = self._case.without((self._of_row < 0) | ~known[self._of_row])
+        if not encoder.hierarchy:
+            return part, _only(self._full, known[encoder.lineage_.finding]), None
+        return part, encoder.transform(part).astype(np.float64), kin_of(self._diagnoser, part)
 
 
 def _first_complaint(case: Records, place: dict[str, int]) -> list[int]:

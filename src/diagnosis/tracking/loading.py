@@ -27,8 +27,8 @@ def load_diagnoser(source: str | Path, *, tracking_uri: str | None = None) -> Di
     Parameters
     ----------
     source : str or Path
-        A bundle folder, a run's folder with a bundle in it, or an MLflow URI: `runs:/ID/bundle`, `models:/name@alias`,
-        `models:/name/version`.
+        A bundle folder, a run's folder with a bundle in it, the folder of an MLflow model, or an MLflow URI:
+        `runs:/ID/model`, `models:/name@champion`, `models:/name/version`, `models:/m-ID`.
     tracking_uri : str, optional
         Where an MLflow URI is looked up. By default `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
 
@@ -50,10 +50,10 @@ def load_diagnoser(source: str | Path, *, tracking_uri: str | None = None) -> Di
 
 def _folder(path: Path) -> Path:
     if not path.is_dir():
-        near = "Give a bundle folder, a run's folder, or an MLflow URI such as runs:/ID/bundle or models:/name@alias."
+        near = "Give a bundle folder, a run's folder, or an MLflow URI such as runs:/ID/model or models:/name@alias."
         raise BundleError(f"A saved model was asked for at {path}", "There is no such folder", near)
-    inside = path / "bundle"
-    return inside if inside.is_dir() else path
+    inside = (path / "bundle", path / "artifacts" / "bundle")
+    return next((folder for folder in inside if folder.is_dir()), path)
 
 
 def _download(source: str, uri: str, place: Path) -> Path:
@@ -62,7 +62,7 @@ def _download(source: str, uri: str, place: Path) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        where = _registered(source, client) if source.startswith("models:/") else source
+        where = _registered(source, client) if source.startswith("models:/") else _of_run(source, client)
         return Path(download_artifacts(where, dst_path=str(place), tracking_uri=uri))
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -71,8 +71,23 @@ def _download(source: str, uri: str, place: Path) -> Path:
         ) from error
 
 
+def _of_run(source: str, client: Any) -> str:
+    """Resolve what belongs to a run: its model, which `runs:/ID/bundle` means as well, or an artifact of its own."""
+    run_id, _, inside = source.removeprefix("runs:/").partition("/")
+    name, _, rest = inside.partition("/")
+    if any(one.path == name for one in client.list_artifacts(run_id)):
+        return source  # also the bundle of a run that an earlier release recorded
+    experiment = client.get_run(run_id).info.experiment_id
+    for logged in client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
+        if name in ("", "bundle", logged.name):
+            return "/".join((str(logged.artifact_location).rstrip("/"), *([rest] if rest else [])))
+    return source
+
+
 def _registered(source: str, client: Any) -> str:
-    """Resolve a registered model to where its files lie."""
+    """Resolve a registered model, or a logged one (`models:/m-ID`), to where its files lie."""
+    if re.fullmatch(r"models:/m-[0-9a-f]+", source):
+        return str(client.get_logged_model(source.removeprefix("models:/")).artifact_location)
     name, at, alias = source.removeprefix("models:/").partition("@")
     if at:
         version = client.get_model_version_by_alias(name, alias).version

@@ -68,7 +68,7 @@ class TrackedRun:
 
 
 @contextmanager
-def track(uri: str, experiment: str, name: str) -> Iterator[TrackedRun]:
+def track(uri: str, experiment: str, name: str, *, run_id: str | None = None) -> Iterator[TrackedRun]:
     """Open a run and end it: finished, failed, or killed (on Ctrl-C).
 
     Parameters
@@ -78,7 +78,9 @@ def track(uri: str, experiment: str, name: str) -> Iterator[TrackedRun]:
     experiment : str
         Made where it does not exist.
     name : str
-        Name of the run.
+        Name of the run; several may have one name.
+    run_id : str, optional
+        A run that was interrupted and goes on; a new one where it is no longer there, or has finished.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def track(uri: str, experiment: str, name: str) -> Iterator[TrackedRun]:
     """
     check_reachable(uri)
     with quiet():
-        run = _open(uri, experiment, name)
+        run = _open(uri, experiment, name, run_id)
         try:
             yield run
         except BaseException as error:
@@ -110,10 +112,13 @@ def _mlflow() -> ModuleType:
     return importlib.import_module("mlflow")
 
 
-def _open(uri: str, experiment: str, name: str) -> TrackedRun:
+def _open(uri: str, experiment: str, name: str, run_id: str | None) -> TrackedRun:
     try:
         client = client_for(uri)
-        run = client.create_run(_experiment(client, uri, experiment), run_name=name)
+        place = _experiment(client, uri, experiment)
+        if run_id is not None and _goes_on(client, place, run_id):
+            return TrackedRun(run_id, client)
+        run = client.create_run(place, run_name=name)
     except DiagnosisError:
         raise
     except Exception as error:  # MLflow, SQLAlchemy, Alembic and database drivers share no base
@@ -123,6 +128,20 @@ def _open(uri: str, experiment: str, name: str) -> TrackedRun:
             "Correct tracking.uri, or train without it (--set tracking=null)."
         ) from error
     return TrackedRun(run.info.run_id, client)
+
+
+def _goes_on(client: Any, experiment_id: str, run_id: str) -> bool:
+    """Set an interrupted run going again, if it is one of this experiment."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        info = client.get_run(run_id).info
+    except MlflowException:
+        return False
+    if info.experiment_id != experiment_id or info.lifecycle_stage == "deleted" or info.status == "FINISHED":
+        return False
+    client.update_run(run_id, status="RUNNING")
+    return True
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from diagnosis.errors import ConfigError, WorkError
 
-__all__ = ["check_reachable", "sqlite_file"]
+__all__ = ["check_reachable", "sqlite_file", "without_password"]
 
 _SECONDS = 5.0
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -41,7 +41,7 @@ def check_reachable(uri: str) -> None:
     else:
         raise ConfigError(
             "tracking.uri must be sqlite:///FILE, http(s)://SERVER, or a postgresql, mysql or mssql address",
-            f"It is {_without_password(uri)!r}",
+            f"It is {without_password(uri)!r}",
             "Use sqlite:///mlflow.db (MLflow no longer writes plain folders), or tracking: null for none.",
         )
 
@@ -99,13 +99,14 @@ def _check_socket(uri: str, scheme: str) -> None:
 def _unreachable(uri: str, error: OSError) -> WorkError:
     reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
     return WorkError(
-        f"The MLflow tracking server {_without_password(uri)} must answer before training starts. "
+        f"The MLflow tracking server {without_password(uri)} must answer before training starts. "
         f"It does not: {reason}. "
         "Start it, correct tracking.uri, or train without it (--set tracking=null)."
     )
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
+    """Return a URI as it may be shown."""
     parts = urlsplit(uri)
     if parts.password is None:
         return uri

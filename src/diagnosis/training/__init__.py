@@ -7,7 +7,8 @@ by cross-validation on the training side and writes the best config.
 
 from diagnosis.training.config import Config, config_schema, read_config
 from diagnosis.training.demo import Demo, run_demo
-from diagnosis.training.run import TrainingResult, train
+from diagnosis.training.result import TrainingResult
+from diagnosis.training.run import train
 from diagnosis.training.tuning import tune
 from diagnosis.training.tuning_result import TuningResult
 

@@ -51,4 +51,5 @@ def _policy(config: Config) -> Policy:
         flags_per=plan.must_not_miss.per,
         abstain_error=None if plan.abstain is None else plan.abstain.error,
         red_flags=plan.red_flags,
+        masking=config.masking,
     )

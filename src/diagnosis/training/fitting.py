@@ -1,27 +1,38 @@
-"""The fits and the judgement of a run: one of each, or one fit for each site or group held out."""
+"""The fits and the judgement of a run: one of each, or one fit for each site or group held out.
+
+Each step that was finished before an interruption is read instead of taken again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.evaluation import concatenate, evaluate, evaluate_batch, find_suspicions
 from diagnosis.evaluation.groups import groups_of
+from diagnosis.suggestions.bundle import load_bundle
+from diagnosis.suggestions.fitting import fit_records
 from diagnosis.training.building import build_diagnoser
-from diagnosis.training.sides import Sides, held_out_each
+from diagnosis.training.judged import Judged, read_judged, write_judged
+from diagnosis.training.kept_fit import LearnOnce, read_batch, write_batch
+from diagnosis.training.sides import Sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from diagnosis.evaluation import Evaluation
     from diagnosis.models.batch import Batch
     from diagnosis.records import Records
     from diagnosis.suggestions import Diagnoser
+    from diagnosis.training.kept import Kept
     from diagnosis.training.schema import Config
     from diagnosis.training.steps import Steps
 
-__all__ = ["Fitted", "fit_each", "fit_once"]
+__all__ = ["Fitted", "Fitting", "fit_each", "fit_once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +43,10 @@ class Fitted:
     ----------
     diagnoser : Diagnoser
         The one that is saved.
-    evaluation : Evaluation
+    judged : Judged
         On cases that the fits it speaks of have not seen.
-    test : Records
-        Those cases.
+    train, test : Records
+        What the saved one was fitted on, and those cases.
     flow : mapping of str to int
         Cases trained on, judged on and left out.
     note : str
@@ -43,49 +54,102 @@ class Fitted:
     """
 
     diagnoser: Diagnoser
-    evaluation: Evaluation
+    judged: Judged
+    train: Records
     test: Records
     flow: dict[str, int]
     note: str
 
 
-def fit_once(config: Config, sides: Sides, steps: Steps) -> Fitted:
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """How a run fits.
+
+    Parameters
+    ----------
+    config : Config
+    provenance : mapping
+        What the saved model says of its own making.
+    kept : Kept
+    steps : Steps
+    """
+
+    config: Config
+    provenance: Mapping[str, Any]
+    kept: Kept
+    steps: Steps
+
+    def diagnoser(self, records: Records, name: str, of: str) -> Diagnoser:
+        """Fit and calibrate on records, keep both under `name`; or read what was kept."""
+        done = self.kept.finished(f"{name}calibrate")
+        if done is not None:
+            return load_bundle(done / "bundle")
+        made = build_diagnoser(self.config)
+        text = f"Fit {self.config.model.kind} on {len(records):,} cases{of}"
+        learning = LearnOnce(self.kept, f"{name}fit", self.steps, text)
+        with self.steps("calibrate", f"Calibrate{of}"):
+            fit_records(made, made.as_known(records), None, None, learning=learning).give_to(made)
+            with self.kept.step(f"{name}calibrate") as folder:
+                made.save(folder / "bundle", provenance=self.provenance)
+        return made
+
+    def judged(self, text: str, judge: Callable[[], Evaluation]) -> Judged:
+        """Evaluate and keep what was found; or read it."""
+        done = self.kept.finished("evaluate")
+        if done is not None:
+            return read_judged(done, judge)
+        with self.steps("evaluate", text):
+            made = Judged.of(judge())
+            with self.kept.step("evaluate") as folder:
+                write_judged(folder, made)
+        return made
+
+
+def fit_once(fitting: Fitting, sides: Sides) -> Fitted:
     """Fit on the training side and judge on the other."""
-    with steps("fit", f"Fit {config.model.kind} on {len(sides.train):,} cases"):
-        diagnoser = build_diagnoser(config).fit(sides.train)
-    with steps("evaluate", f"Evaluate on {len(sides.test):,} unseen cases"):
-        evaluation = evaluate(diagnoser, sides.test, by=config.evaluation.by, seed=config.seed)
+    config = fitting.config
+    diagnoser = fitting.diagnoser(sides.train, "", "")
+    judged = fitting.judged(
+        f"Evaluate on {len(sides.test):,} unseen cases",
+        lambda: evaluate(diagnoser, sides.test, by=config.evaluation.by, seed=config.seed),
+    )
     flow = {"train": len(sides.train), "test": len(sides.test), "left out, patient trained on": sides.left_out}
     note = "Evaluated on cases the saved model has not seen."
-    return Fitted(diagnoser, evaluation, sides.test, flow, note)
+    return Fitted(diagnoser, judged, sides.train, sides.test, flow, note)
 
 
-def fit_each(config: Config, records: Records, steps: Steps) -> Fitted:
+def fit_each(fitting: Fitting, records: Records, held_out: Sequence[Sides]) -> Fitted:
     """Hold each site or group out once, pool the judgements, and fit on everything at last."""
-    by = config.split.by
-    tests: list[Records] = []
-    batches: list[Batch] = []
-    truths: list[NDArray[np.object_]] = []
-    flow: dict[str, int] = {}
-    for sides in held_out_each(records, config.split, config.seed):
-        with steps("fit each", f"Fit {config.model.kind} without {by} {sides.held_out}, {len(sides.train):,} cases"):
-            diagnoser = build_diagnoser(config).fit(sides.train)
-            batches.append(diagnoser.batch(sides.test))
-            truths.append(diagnoser.truth(sides.test))
-            tests.append(sides.test)
-        flow[f"test {by} {sides.held_out}"] = len(sides.test)
-        flow["left out, patient trained on"] = flow.get("left out, patient trained on", 0) + sides.left_out
-    test = _joined(records, tests)
-    with steps("evaluate", f"Evaluate on {len(test):,} cases, each by the fit that has not seen it"):
-        evaluation = _pooled(config, test, batches, np.concatenate(truths))
-    with steps("fit", f"Fit {config.model.kind} on all {len(records):,} cases"):
-        diagnoser = build_diagnoser(config).fit(records)
+    by = fitting.config.split.by
+    found = [_fold(fitting, sides, f"fold-{i:03d}-") for i, sides in enumerate(held_out, start=1)]
+    batches, truths = [batch for batch, _ in found], [truth for _, truth in found]
+    flow = {f"test {by} {sides.held_out}": len(sides.test) for sides in held_out}
+    flow["left out, patient trained on"] = sum(sides.left_out for sides in held_out)
+    test = _joined(records, [sides.test for sides in held_out])
+    judged = fitting.judged(
+        f"Evaluate on {len(test):,} cases, each by the fit that has not seen it",
+        lambda: _pooled(fitting.config, test, batches, np.concatenate(truths)),
+    )
+    diagnoser = fitting.diagnoser(records, "", "")
     flow |= {"train": len(records), "test": len(test)}
     note = (
-        f"Evaluated by {len(tests)} fits, each without one {by} and judged on it, pooled; "
+        f"Evaluated by {len(held_out)} fits, each without one {by} and judged on it, pooled; "
         f"the saved model is a further fit on all {len(records):,} cases and has no unseen cases of its own."
     )
-    return Fitted(diagnoser, evaluation, test, flow, note)
+    return Fitted(diagnoser, judged, records, test, flow, note)
+
+
+def _fold(fitting: Fitting, sides: Sides, name: str) -> tuple[Batch, NDArray[np.object_]]:
+    """Judge one side by a fit on the other."""
+    done = fitting.kept.finished(f"{name}judged")
+    if done is not None:
+        return read_batch(done)
+    diagnoser = fitting.diagnoser(sides.train, name, f", without {fitting.config.split.by} {sides.held_out}")
+    with fitting.steps("evaluate", f"Judge {len(sides.test):,} cases of {sides.held_out}"):
+        batch, truth = diagnoser.batch(sides.test), diagnoser.truth(sides.test)
+        with fitting.kept.step(f"{name}judged") as folder:
+            write_batch(folder, batch, truth)
+    return batch, truth
 
 
 def _joined(records: Records, parts: list[Records]) -> Records:

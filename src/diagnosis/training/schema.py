@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from diagnosis.errors import InputError
 from diagnosis.features import checked_windows
+from diagnosis.training.section import Section as _Section
+from diagnosis.training.tracking_plan import Tracking
 
 __all__ = [
     "Abstain",
@@ -71,16 +73,17 @@ def _on_or_off(value: object) -> object:
     return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
+def _as_word(value: object) -> object:
+    """YAML reads a bare on and off as true and false."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 def _tuple_of_groups(value: object) -> object:
     return () if value is None else (value,) if isinstance(value, str) else _tuple_of_list(value)
 
 
 Grouping = Literal["age_band", "site", "sex", "setting"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of_list)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Source(_Section):
@@ -256,15 +259,8 @@ class EvaluationPlan(_Section):
 
     by: Texts = ("sex", "age_band", "site")
     """Groups with metrics of their own: columns of `cases`, or `age_band`."""
-
-
-class Tracking(_Section):
-    """Where the run is recorded."""
-
-    uri: str = "sqlite:///mlflow.db"
-    """MLflow tracking URI; a relative SQLite path is relative to the working directory."""
-    experiment: str = Field(default="diagnosis", min_length=1)
-    """Name of the MLflow experiment."""
+    explained: bool = True
+    """Whether three unseen cases are explained on a page, `review.html`, which stays in the run's folder."""
 
 
 class Config(_Section):
@@ -308,6 +304,9 @@ class Config(_Section):
     are given in unless asked otherwise; with `both` it is the posterior)."""
     calibration: Calibration = Calibration()
     """How scores become probabilities."""
+    masking: Annotated[Literal["auto", "on", "interview", "off"], BeforeValidator(_as_word)] = "auto"
+    """Whether copies of training cases with a random part of their findings taken away are learned as well, so that a
+    sparse case gets an unsure list. `auto`: where the training cases leave next to no blanks."""
     suggestion: SuggestionPlan = SuggestionPlan()
     """What a suggestion holds."""
     evaluation: EvaluationPlan = EvaluationPlan()

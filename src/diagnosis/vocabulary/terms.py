@@ -175,12 +175,20 @@ class Vocabulary:
 
     def joined(self, other: Vocabulary) -> Vocabulary:
         """Both vocabularies; where a code stands in both, this one's term, its gaps filled from the other's."""
-        return Vocabulary(
+        if self is other or not (self.findings or self.diagnoses or self.retired or self.versions):
+            return other
+        # Case after case of one set of records is joined with the words of one model.
+        last: tuple[Vocabulary, Vocabulary] | None = self.__dict__.get("_last_joined")
+        if last is not None and last[0] is other:
+            return last[1]
+        made = Vocabulary(
             {**other.findings, **_filled(self.findings, other.findings)},
             {**other.diagnoses, **_filled(self.diagnoses, other.diagnoses)},
             {**other.retired, **self.retired},
             {**other.versions, **self.versions},
         )
+        self.__dict__["_last_joined"] = (other, made)
+        return made
 
     @cached_property
     def _finding_index(self) -> Index:

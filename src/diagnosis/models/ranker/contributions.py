@@ -100,7 +100,7 @@ def _sources(stage: FirstStage, x: Rows, candidates: IntArray, at: int) -> Float
     made["lead"] = _away(stage, x, int(candidates[0])) - _away(stage, x, int(candidates[min(1, n_list - 1)]))
     made["recorded"] = _spread(x, column, own)
     made["recorded_margin"] = _spread(x, column, own - entries.ratio[:, 1])
-    unrecorded = found.U[:, candidates[at]].copy()
+    unrecorded = found.U[:, candidates[at]].astype(np.float64)
     unrecorded[column] -= entries.unfilled[:, 0]
     made["unrecorded"] = unrecorded
     made["for"] = _spread(x, column, np.maximum(own, 0.0))

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from diagnosis.models.calibration import log_softmax
 from diagnosis.models.protocol import FloatArray, IntArray, Matrix
-from diagnosis.models.ranker.likelihood import Likelihood
+from diagnosis.models.ranker.likelihood import Floats, Likelihood
 
 __all__ = ["Evidence", "FirstStage", "Logistic", "Rows", "clean_rows", "stage_weights"]
 
@@ -31,9 +31,12 @@ _LEAST = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
-    """A logistic regression by column: `coef` of shape (n_columns, n_diagnoses), `intercept` of (n_diagnoses,)."""
+    """A logistic regression by column: `coef` of shape (n_columns, n_diagnoses), `intercept` of (n_diagnoses,).
 
-    coef: FloatArray
+    The coefficients are float32 where they were learned in batches: there are many, and they are as good as that.
+    """
+
+    coef: Floats
     intercept: FloatArray
 
 
@@ -56,12 +59,12 @@ class Evidence:
     def parts(self, X: Rows) -> list[FloatArray]:
         """Return recorded, unrecorded, prior and logistic scores, each of shape (n_cases, n_diagnoses)."""
         found = self.likelihood
-        recorded = np.asarray(X @ found.R) + np.asarray(filled(X, self.valued) @ found.H)
-        unrecorded = found.empty - np.asarray(X @ found.U)
+        recorded = _times(X, found.R) + np.asarray(filled(X, self.valued) @ found.H)
+        unrecorded = found.empty - _times(X, found.U)
         prior = np.broadcast_to(found.prior, recorded.shape)
         made = [recorded, unrecorded, prior]
         if self.logistic is not None:
-            made.append(np.asarray(X @ self.logistic.coef) + self.logistic.intercept)
+            made.append(_times(X, self.logistic.coef) + self.logistic.intercept)
         return made
 
 
@@ -80,32 +83,38 @@ class FirstStage:
 
     evidence: Evidence
     weights: FloatArray
-    coef: FloatArray
-    heights: FloatArray
+    coef: Floats
+    heights: Floats
     intercept: FloatArray
 
     @classmethod
     def of(cls, evidence: Evidence, weights: FloatArray, never: NDArray[np.bool_] | None = None) -> FirstStage:
         """Weigh the parts; diagnoses of `never` (no case, nothing known) get the floor of models."""
         found, logistic = evidence.likelihood, evidence.logistic
-        coef = weights[0] * found.R
-        part = weights[1] * found.U
+        w = weights.tolist()
+        coef = w[0] * found.R
+        part = w[1] * found.U
         coef -= part
         intercept = weights[1] * found.empty + weights[2] * found.prior
         if logistic is not None:
-            coef += np.multiply(logistic.coef, weights[3], out=part)
+            coef += np.multiply(logistic.coef, w[3], out=part)
             intercept = intercept + weights[3] * logistic.intercept
         if never is not None:
             intercept = np.where(never, _NEVER, intercept)
-        return cls(evidence, weights, coef, weights[0] * found.H, intercept)
+        return cls(evidence, weights, coef, w[0] * found.H, intercept)
 
     def scores(self, X: Rows) -> FloatArray:
         """Return the scores of cleaned rows, shape (n_cases, n_diagnoses)."""
-        made: FloatArray = np.asarray(X @ self.coef)
+        made = _times(X, self.coef)
         if self.evidence.valued.size:
             made += np.asarray(filled(X, self.evidence.valued) @ self.heights)
         made += self.intercept
         return made
+
+
+def _times(X: Rows, table: Floats) -> FloatArray:
+    """Return the product in the precision of the table, as float64."""
+    return np.asarray(X.astype(table.dtype, copy=False) @ table).astype(np.float64, copy=False)
 
 
 def clean_rows(X: Matrix) -> Rows:

@@ -146,15 +146,13 @@ def _never(cases: FloatArray, known: KnownCells | None) -> NDArray[np.bool_]:
     return never
 
 
-def _tally(cases: TrainingSet, valued: IntArray) -> Tally:
-    return tally(clean_rows(cases.X), cases.y, cases.weight, len(cases.classes), valued)
+def _tally(cases: TrainingSet, valued: IntArray, *, single: bool = False) -> Tally:
+    return tally(clean_rows(cases.X), cases.y, cases.weight, len(cases.classes), valued, single=single)
 
 
 def _folds(cases: TrainingSet, valued: IntArray, kind: LogisticKind, plan: Plan) -> Iterator[_Fold]:
-    whole = _tally(cases, valued)
     for train, rows in fold_parts(cases, plan.folds, plan.seed):
-        counts = whole.less(_tally(cases.take(rows), valued))
-        likelihood = likelihood_of(counts, valued, plan.smoothing, plan.known)
+        likelihood = likelihood_of(_tally(train, valued, single=True), valued, plan.smoothing, plan.known)
         yield _Fold(rows, Evidence(likelihood, fit_logistic(kind, train, plan.C, plan.seed), valued))
 
 

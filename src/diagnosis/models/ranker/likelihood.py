@@ -9,6 +9,7 @@ linear in the case: ``R[j, k] * x_j`` (plus ``H[j, k]`` where a value stands) fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,17 @@ from scipy import sparse
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.ranker.knowledge import KnownCells
 
-__all__ = ["Likelihood", "Tally", "likelihood_of", "tally", "value_columns"]
+__all__ = ["Floats", "Likelihood", "Tally", "likelihood_of", "tally", "value_columns"]
 
+# float64 in what answers; float32 is enough for what only chooses weights and candidates to learn from.
+Floats: TypeAlias = NDArray[np.floating[Any]]
 # Half a case beside a column that no case has.
 _HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Weighted sums over cases, from which everything follows; tallies of parts add up, or are taken away.
+    """Weighted sums over cases, from which everything follows.
 
     Attributes
     ----------
@@ -37,21 +40,10 @@ class Tally:
     """
 
     cases: FloatArray
-    ones: FloatArray
-    filled: FloatArray
-    total: FloatArray
-    squares: FloatArray
-
-    def less(self, part: Tally) -> Tally:
-        """Return the tally without the cases of another; rounding leaves nothing below zero."""
-        ones = self.ones - part.ones
-        return Tally(
-            np.maximum(self.cases - part.cases, 0.0),
-            np.maximum(ones, 0.0, out=ones),
-            np.maximum(self.filled - part.filled, 0.0),
-            self.total - part.total,
-            np.maximum(self.squares - part.squares, 0.0),
-        )
+    ones: Floats
+    filled: Floats
+    total: Floats
+    squares: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +67,9 @@ class Likelihood:
         Weight of the cases learned from.
     """
 
-    R: FloatArray
-    H: FloatArray
-    U: FloatArray
+    R: Floats
+    H: Floats
+    U: Floats
     empty: FloatArray
     prior: FloatArray
     share: FloatArray
@@ -91,12 +83,18 @@ def value_columns(X: sparse.csr_matrix[np.float64]) -> IntArray:
 
 
 def tally(
-    X: sparse.csr_matrix[np.float64], y: IntArray, weight: FloatArray, n_diagnoses: int, valued: IntArray
+    X: sparse.csr_matrix[np.float64],
+    y: IntArray,
+    weight: FloatArray,
+    n_diagnoses: int,
+    valued: IntArray,
+    *,
+    single: bool = False,
 ) -> Tally:
-    """Sum up cases; `valued` are the columns of values, and X has no stored zeros."""
+    """Sum up cases; `valued` are the columns of values, and X has no stored zeros; `single`: keep `ones` in float32."""
     n = y.size
     Y = sparse.csr_matrix((weight, y, np.arange(n + 1)), shape=(n, n_diagnoses))
-    ones = _product(X, Y)
+    ones = _product(X, Y, np.float32 if single else np.float64)
     ones[valued] = 0.0
     V = X[:, valued].tocsr()
     filled, squares = V.copy(), V.copy()
@@ -105,8 +103,8 @@ def tally(
     return Tally(cases, ones, _product(filled, Y), _product(V, Y), _product(squares, Y))
 
 
-def _product(X: sparse.csr_matrix[np.float64], Y: sparse.csr_matrix[np.float64]) -> FloatArray:
-    return np.asarray((X.T.tocsr() @ Y).toarray(), dtype=np.float64)
+def _product(X: sparse.csr_matrix[np.float64], Y: sparse.csr_matrix[np.float64], kind: type = np.float64) -> Floats:
+    return np.asarray((X.T.tocsr() @ Y).astype(kind).toarray())
 
 
 def likelihood_of(counts: Tally, valued: IntArray, smoothing: float, known: KnownCells | None = None) -> Likelihood:
@@ -116,16 +114,17 @@ def likelihood_of(counts: Tally, valued: IntArray, smoothing: float, known: Know
     of its own says nothing about any column, unless `known` does.
     """
     all_cases = max(float(counts.cases.sum()), _HALF)
-    share = (counts.ones.sum(axis=1) + _HALF) / (all_cases + 1.0)
-    theta = counts.ones + smoothing * share[:, None]
+    share = (counts.ones.sum(axis=1, dtype=np.float64) + _HALF) / (all_cases + 1.0)
+    kept = share.astype(counts.ones.dtype)
+    theta = counts.ones + smoothing * kept[:, None]
     theta /= counts.cases + smoothing
     if known is not None:
         known.blend(theta, counts, share, smoothing)
-    recorded = theta / share[:, None]
+    recorded = theta / kept[:, None]
     np.log(recorded, out=recorded)
-    expected = theta.sum(axis=0) - theta[valued].sum(axis=0)
+    expected = theta.sum(axis=0, dtype=np.float64) - theta[valued].sum(axis=0, dtype=np.float64)
     np.subtract(1.0, theta, out=theta)
-    theta /= (1.0 - share)[:, None]
+    theta /= (1.0 - kept)[:, None]
     unrecorded = np.log(theta, out=theta)
     share[valued] = (counts.filled.sum(axis=1) + _HALF) / (all_cases + 1.0)
     recorded[valued], heights = _normal(counts, smoothing)
@@ -135,7 +134,7 @@ def likelihood_of(counts: Tally, valued: IntArray, smoothing: float, known: Know
         R=recorded,
         H=heights,
         U=unrecorded,
-        empty=unrecorded.sum(axis=0),
+        empty=unrecorded.sum(axis=0, dtype=np.float64),
         prior=prior if known is None else known.priors(prior, counts.cases),
         share=share,
         expected=np.maximum(expected, 1e-9),
@@ -143,7 +142,7 @@ def likelihood_of(counts: Tally, valued: IntArray, smoothing: float, known: Know
     )
 
 
-def _normal(counts: Tally, smoothing: float) -> tuple[NDArray[np.float64], FloatArray]:
+def _normal(counts: Tally, smoothing: float) -> tuple[Floats, Floats]:
     """Return slope and height of the ratio of two normals that differ in their mean alone."""
     filled, total = counts.filled, counts.total
     number = np.maximum(filled.sum(axis=1), _HALF)

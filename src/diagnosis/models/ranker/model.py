@@ -85,7 +85,7 @@ class RankerModel(ScoreClassifier):
     def __init__(
         self,
         *,
-        candidates: int = 15,
+        candidates: int = 10,
         smoothing: float = 2.0,
         logistic: Literal["auto", "exact", "batches", "none"] = "auto",
         C: float = 1.0,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from diagnosis.models.calibration import log_sum_exp
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.ranker.first_stage import FirstStage, Rows
+from diagnosis.models.ranker.likelihood import Floats
 
 __all__ = ["FEATURES", "Entries", "Pairs", "entries_of", "pairs_of", "portions", "stack_pairs"]
 
@@ -38,6 +39,7 @@ FEATURES = (
 )
 # Entries times candidates that one portion of cases holds at once: 16 MB each array.
 _PORTION = 2_000_000
+_FAR = 1e-290
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,26 @@ def pairs_of(stage: FirstStage, X: Rows, scores: FloatArray, m: int) -> Pairs:
     """Return the `m` best diagnoses of each case by `scores` (of equals the first), with their features."""
     candidates = _best(scores, m)
     first = np.take_along_axis(scores, candidates, axis=1)
-    rest = np.full(scores.shape[0], -np.inf)
-    if m < scores.shape[1]:
-        others = scores.copy()
-        np.put_along_axis(others, candidates, -np.inf, axis=1)
-        rest = log_sum_exp(others)
-    return Pairs(candidates, first, rest, _features(stage, X, candidates, first, log_sum_exp(scores)))
+    total, rest = _totals(scores, candidates)
+    return Pairs(candidates, first, rest, _features(stage, X, candidates, first, total))
+
+
+def _totals(scores: FloatArray, candidates: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the log of the summed exponentials of all scores of a row, and of those of no candidate."""
+    top = scores.max(axis=1)
+    p = np.exp(scores - top[:, None])
+    total = top + np.log(p.sum(axis=1))
+    if candidates.shape[1] == scores.shape[1]:
+        return total, np.full(top.size, -np.inf)
+    np.put_along_axis(p, candidates, 0.0, axis=1)
+    others = p.sum(axis=1)
+    rest = top + np.log(np.maximum(others, _FAR))
+    # So far below the candidates that their sum has few digits or none: once more, beside their own highest.
+    if (far := np.flatnonzero(others <= _FAR)).size:
+        left = scores[far].copy()
+        np.put_along_axis(left, candidates[far], -np.inf, axis=1)
+        rest[far] = log_sum_exp(left)
+    return total, rest
 
 
 def stack_pairs(parts: Sequence[Pairs]) -> Pairs:
@@ -181,7 +197,7 @@ def _features(stage: FirstStage, X: Rows, candidates: IntArray, first: FloatArra
     return made
 
 
-def _logistic_sums(coef: FloatArray, X: Rows, candidates: IntArray) -> FloatArray:
+def _logistic_sums(coef: Floats, X: Rows, candidates: IntArray) -> FloatArray:
     row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     return _by_case(coef[X.indices[:, None], candidates[row]] * X.data[:, None], X.indptr, np.add)
 

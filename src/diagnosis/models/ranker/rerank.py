@@ -44,7 +44,7 @@ class RerankOptions:
             "min_sum_hessian_in_leaf": 1.0,
             "feature_fraction_bynode": 0.5,
             "max_bin": 63,
-            "bin_construct_sample_cnt": 50_000,
+            "bin_construct_sample_cnt": 20_000,
             "feature_pre_filter": False,
             "deterministic": True,
             "force_col_wise": True,

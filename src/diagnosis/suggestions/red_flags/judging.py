@@ -53,6 +53,26 @@ class Judge:
             self._judged[rule] = self._judge(rule)
         return self._judged[rule]
 
+    def holds(self, rule: Rule) -> npt.NDArray[np.bool_]:
+        """Return in which cases a rule is true, shape (n_cases,); parts that cannot change that are not judged."""
+        match rule:
+            case All(parts):
+                true = np.ones(self._n, bool)
+                for part in parts:
+                    if not true.any():
+                        break
+                    true &= self.holds(part)
+                return true
+            case Either(parts):
+                true = np.zeros(self._n, bool)
+                for part in parts:
+                    if true.all():
+                        break
+                    true |= self.holds(part)
+                return true
+            case _:
+                return np.asarray(self.judge(rule) == TRUE)
+
     def _judge(self, rule: Rule) -> Verdicts:
         match rule:
             case Not(one):
@@ -130,10 +150,8 @@ class Judge:
 
     @cached_property
     def _comparators(self) -> npt.NDArray[np.object_]:
-        table = self._records.arrow("findings")
-        if "comparator" not in table.column_names:
-            return np.full(len(table), "", object)
-        return np.array([c or "" for c in table.column("comparator").to_pylist()], dtype=object)
+        word, words = self._records.finding_words("comparator", np.arange(len(self._coded)))
+        return np.append(words, "")[word]
 
     def _field(self, rule: Compared) -> Verdicts:
         if isinstance(rule.value, str):
@@ -147,9 +165,9 @@ class Judge:
 
     def _number(self, name: str) -> npt.NDArray[np.float64]:
         if name == "age_days":
-            return ages_in_days(self._records)
+            return self._ages
         if name == "age_years":
-            return ages_in_days(self._records) / _YEAR
+            return self._ages / _YEAR
         if name == "altitude_m":
             return self._altitude
         return np.asarray(self._records.column(name), dtype=np.float64)
@@ -160,10 +178,15 @@ class Judge:
         return np.array([v not in (None, "unknown") for v in self._records.column(name)], dtype=bool)
 
     @cached_property
+    def _ages(self) -> npt.NDArray[np.float64]:
+        return ages_in_days(self._records)
+
+    @cached_property
     def _altitude(self) -> npt.NDArray[np.float64]:
-        if "sites" not in self._records.names or "altitude_m" not in self._records.arrow("sites").column_names:
+        table = self._records.arrow("sites") if "sites" in self._records.names else None
+        if table is None or "altitude_m" not in table.column_names:
             return np.full(self._n, np.nan)
-        rows = self._records.arrow("sites").select(["site", "altitude_m"]).to_pylist()
+        rows = table.select(["site", "altitude_m"]).to_pylist()
         metres = {row["site"]: row["altitude_m"] for row in rows if row["altitude_m"] is not None}
         return np.array([metres.get(site, np.nan) for site in self._records.column("site")], dtype=np.float64)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from diagnosis.errors import InputError
 from diagnosis.records import Records
-from diagnosis.suggestions.red_flags.judging import TRUE, Judge
+from diagnosis.suggestions.red_flags.judging import Judge
 from diagnosis.suggestions.red_flags.language import RuleError, parse
 from diagnosis.suggestions.red_flags.rule import Rule
 
@@ -116,6 +116,6 @@ def raised(rules: Sequence[RedFlag], records: Records) -> list[tuple[RedFlag, ..
     judge = Judge(records)
     found: list[list[RedFlag]] = [[] for _ in range(len(records))]
     for rule in rules:
-        for i in np.flatnonzero(judge.judge(rule.when) == TRUE).tolist():
+        for i in np.flatnonzero(judge.holds(rule.when)).tolist():
             found[i].append(rule)
     return [tuple(one) for one in found]

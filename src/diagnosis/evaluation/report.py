@@ -1,0 +1,213 @@
+"""`report`: everything an evaluation has to say on one page, with a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diagnosis.errors import InputError
+from diagnosis.evaluation.evaluate import evaluate
+from diagnosis.evaluation.flow import Flow, participant_flow
+from diagnosis.evaluation.model_card import card_items
+from diagnosis.evaluation.report_sections import sections_of
+from diagnosis.evaluation.sample_size import SampleSize, sample_size
+from diagnosis.evaluation.shift import Shift, compare_records
+from diagnosis.evaluation.stages import Stages, evaluate_stages, stages_of
+from diagnosis.evaluation.verification import Verification, evaluate_verified
+from diagnosis.pages import ReportPage, render_report
+
+if TYPE_CHECKING:
+    from diagnosis.evaluation.cross_evaluation import CrossEvaluation
+    from diagnosis.evaluation.evaluation import Evaluation
+    from diagnosis.evaluation.site_matrix import SiteMatrix
+    from diagnosis.records.records import Records
+
+__all__ = ["EvaluationReport", "report"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EvaluationReport:
+    """Everything that was found, as a page, as JSON and as objects; shows as the page in a notebook.
+
+    Parameters
+    ----------
+    title : str
+    evaluation : Evaluation
+    card, facts : mapping
+        What the model learned from; what else is known of it.
+    names : mapping of str to str
+        Of diagnoses and findings.
+    dates : mapping of str to (str, str)
+        First and last day of the cases, by side.
+    flow, stages, verification, sample_size, shift, cross, site_matrix : object or None
+        Each where it was made.
+    synthetic : bool
+    """
+
+    title: str
+    evaluation: Evaluation
+    card: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    dates: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    flow: Flow | None = None
+    stages: Stages | None = None
+    verification: Verification | None = None
+    sample_size: SampleSize | None = None
+    shift: Shift | None = None
+    cross: CrossEvaluation | None = None
+    site_matrix: SiteMatrix | None = None
+    synthetic: bool = False
+
+    def name_of(self, code: str) -> str:
+        """Return what a diagnosis or finding is called."""
+        return self.names.get(code, code)
+
+    def to_html(self, *, fragment: bool = False) -> str:
+        """Return one HTML file without script or network; with `fragment`, an element for a notebook."""
+        scores = self.evaluation.overall
+        top, ends = scores.values["top.1"] or 0.0, scores.intervals.get("top.1")
+        between = f" (95 % interval {ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
+        lead = [
+            f"On {scores.n:,} cases of {scores.n_patients:,} patients who were not learned from, the first "
+            f"suggestion was "
+            f"the diagnosis on record in {top:.0%}{between}; as of {self.evaluation.as_of}, {self.evaluation.reading} "
+            "reading.",
+            f"{len(self.evaluation.suspicions)} reasons to doubt this are listed first."
+            if self.evaluation.suspicions
+            else "The checks that run by themselves found no reason to doubt this.",
+        ]
+        page = ReportPage(self.title, lead, tuple(sections_of(self)), self.synthetic)
+        return render_report(page, fragment=fragment)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values; what was not made is None."""
+        parts = ("flow", "stages", "verification", "sample_size", "shift", "cross", "site_matrix")
+        found = {name: getattr(self, name) for name in parts}
+        return {
+            "schema": 1,
+            "title": self.title,
+            "evaluation": self.evaluation.to_json(),
+            **{name: None if one is None else one.to_json() for name, one in found.items()},
+            "model_card": [one.to_json() for one in card_items(self)],
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page as one HTML file."""
+        path = Path(path)
+        path.write_text(self.to_html(), encoding="utf-8")
+        return path
+
+    def __repr__(self) -> str:
+        made = [n for n in ("flow", "stages", "verification", "cross", "site_matrix") if getattr(self, n) is not None]
+        return (
+            f"<EvaluationReport {self.title!r}: {self.evaluation.n:,} cases, with {', '.join(made) or 'nothing else'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.to_html(fragment=True)
+
+
+def report(
+    diagnoser: Any,
+    records: Records,
+    *,
+    train: Records | None = None,
+    by: Sequence[str] = ("sex", "age_band", "site"),
+    cross: CrossEvaluation | None = None,
+    site_matrix: SiteMatrix | None = None,
+    title: str = "A model that suggests diagnoses",
+    n_boot: int = 200,
+    seed: int = 0,
+    min_cell: int = 10,
+) -> EvaluationReport:
+    """Evaluate a fitted diagnoser on unseen cases in every way that these allow, and put it on one page.
+
+    Groups that the records do not have are left away; stages and reference standard are shown where phases, times or
+    judgements are recorded.
+
+    Parameters
+    ----------
+    diagnoser : Diagnoser
+        Fitted.
+    records : Records
+        Cases it has not seen.
+    train : Records, optional
+        The cases it was fitted on: adds flow, sample size and what differs between the two.
+    by : sequence of str
+        Groups.
+    cross : CrossEvaluation, optional
+        Of `cross_evaluate`.
+    site_matrix : SiteMatrix, optional
+        Of `site_matrix`.
+    title : str
+    n_boot, seed, min_cell : int
+        As in `evaluate`.
+
+    Returns
+    -------
+    EvaluationReport
+
+    Raises
+    ------
+    InputError
+        No case has a diagnosis, or a patient was trained on.
+    """
+    groups = [name for name in by if _has(records, name)]
+    found = evaluate(diagnoser, records, by=groups, n_boot=n_boot, seed=seed, min_cell=min_cell)
+    card = dict(getattr(diagnoser, "card_", {}))
+    words = records.vocabulary
+    encoder = getattr(diagnoser, "encoder_", None)
+    n_columns = None if encoder is None else len(encoder.get_feature_names_out())
+    facts = {
+        "model": getattr(diagnoser, "name", None),
+        "label_status": getattr(diagnoser, "label_status", ("confirmed",)),
+        "n_columns": n_columns,
+    }
+    staged = _has_stages(records)
+    sides = {"training": train, "test": records}
+    return EvaluationReport(
+        title=title,
+        evaluation=found,
+        card=card,
+        facts=facts,
+        names={
+            **{code: words.name(code) for code in words.findings},
+            **{code: words.diagnosis_name(code) for code in card.get("n_by_diagnosis", {})},
+        },
+        dates={name: span for name, one in sides.items() if one is not None and (span := _span(one)) is not None},
+        flow=None if train is None else participant_flow(train, as_of=None, min_cell=min_cell),
+        stages=evaluate_stages(diagnoser, records, n_boot=n_boot, seed=seed) if staged else None,
+        verification=evaluate_verified(diagnoser, records, n_boot=n_boot, seed=seed, min_cell=min_cell)
+        if "labels" in records.names
+        else None,
+        sample_size=None if train is None or not n_columns else sample_size(train.y, n_columns, min_cell=min_cell),
+        shift=None if train is None else compare_records(train, records),
+        cross=cross,
+        site_matrix=site_matrix,
+        synthetic=bool(records.info.get("synthetic")),
+    )
+
+
+def _has(records: Records, group: str) -> bool:
+    if group == "age_band":
+        ages = [records.column(name) for name in ("age_years", "age_days")]
+        return any(np.isfinite(one).any() for one in ages)
+    return group in records.arrow("cases").column_names and any(one is not None for one in records.column(group))
+
+
+def _has_stages(records: Records) -> bool:
+    try:
+        return bool(stages_of(records))
+    except InputError:
+        return False
+
+
+def _span(records: Records) -> tuple[str, str] | None:
+    times = np.asarray(records.column("time")).astype("datetime64[D]")
+    times = times[~np.isnat(times)]
+    return (str(times.min()), str(times.max())) if len(times) else None

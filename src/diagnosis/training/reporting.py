@@ -1,0 +1,108 @@
+"""The report of a run for others: evaluation, plots and model card. Nothing in it is of a single patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diagnosis.pages.plots import calibration_plot, groups_plot
+
+if TYPE_CHECKING:
+    from diagnosis.suggestions import Diagnoser
+    from diagnosis.training.judged import Judged
+    from diagnosis.training.schema import Config
+
+__all__ = ["write_report"]
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}}
+table{{border-collapse:collapse;margin:1rem 0}}td,th{{padding:.15rem .7rem;text-align:left}}
+svg{{max-width:100%}}</style>
+</head><body><h1>{title}</h1><p>{note}</p>{tables}{plots}</body></html>
+"""
+
+
+def write_report(folder: Path, config: Config, diagnoser: Diagnoser, judged: Judged, note: str) -> None:
+    """Write `report.html`, `model_card.md` and `plots/*.svg` into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    config : Config
+    diagnoser : Diagnoser
+    judged : Judged
+    note : str
+        What the evaluation speaks of.
+    """
+    plots = dict(_plots(judged))
+    (folder / "plots").mkdir()
+    for name, svg in plots.items():
+        (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
+    inside = "".join(svg[svg.index("<svg") :] for svg in plots.values())
+    page = _PAGE.format(title=f"Run {config.name}", note=note, tables=judged.html, plots=inside)
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    (folder / "model_card.md").write_text(_card(config, diagnoser, judged.plain, note), encoding="utf-8")
+
+
+def _plots(judged: Judged) -> Iterator[tuple[str, str]]:
+    plain, curve = judged.plain, judged.curve
+    yield "calibration", calibration_plot(curve["confidence"], curve["accuracy"], [int(n) for n in curve["n"]])
+    rows = {"all cases": (plain["top"]["1"], _ends(plain))}
+    for group, values in plain["by"].items():
+        shown = {f"{group}: {value}": cell for value, cell in values.items() if not cell.get("suppressed")}
+        rows |= {name: (cell["top"]["1"], _ends(cell)) for name, cell in shown.items()}
+    yield "top1_by_group", groups_plot(rows, "the diagnosis on record comes first, share of cases")
+
+
+def _ends(plain: Mapping[str, Any]) -> tuple[float, float] | None:
+    ends = plain.get("intervals", {}).get("top.1")
+    return None if ends is None else (ends[0], ends[1])
+
+
+def _card(config: Config, diagnoser: Diagnoser, plain: Mapping[str, Any], note: str) -> str:
+    card = diagnoser.card_
+    counts = card["n_by_diagnosis"]
+    lines = [
+        f"# {config.name}",
+        "",
+        "Suggests diagnoses with calibrated probabilities, for a clinician's decision. Not for patients, not for "
+        "decisions without time to think, and it suggests no dose.",
+        "",
+        f"- Model: {diagnoser.name}, as of: {diagnoser.moment}, reading: {plain['reading']}",
+        f"- Trained on: {card['n_cases']:,} cases, {len(counts)} diagnoses",
+        f"- Labels: {config.labels.rule}, {', '.join(config.labels.status)}; "
+        f"fewer than {config.labels.min_cases} cases: {config.labels.rest}",
+        f"- {note}",
+        "",
+        "| unseen cases | value | 95 % interval |",
+        "|---|---|---|",
+        *(_row(name, plain, path) for name, path in _ROWS),
+        "",
+        "## Diagnoses",
+        "",
+        "| code | name | training cases |",
+        "|---|---|---|",
+        *(f"| {code} | {diagnoser.vocabulary_.diagnosis_name(code)} | {n:,} |" for code, n in counts.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_ROWS = (
+    ("first suggestion right", "top.1"),
+    ("among the first three", "top.3"),
+    ("log-loss", "log_loss"),
+    ("calibration error", "ece"),
+    ("coverage of the sets", "set.coverage"),
+    ("must-not-miss sensitivity", "must_not_miss.sensitivity"),
+)
+
+
+def _row(name: str, plain: Mapping[str, Any], path: str) -> str:
+    found: Any = plain
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    ends = plain.get("intervals", {}).get(path)
+    between = "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+    return f"| {name} | {'–' if found is None else f'{found:.3f}'} | {between} |"

@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-services lint format bench lock records-format clean
+.PHONY: help demo test test-services lint format bench lock records-format docs-figures clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,7 @@ help:
 	@echo "make bench           every benchmark, small"
 	@echo "make lock            resolve the newest versions and pin them in $(LOCK)"
 	@echo "make records-format  write docs/records-format.md again from the code"
+	@echo "make docs-figures    draw the pictures of the docs again; needs DIAGNOSIS_DATA"
 	@echo "make clean           remove everything that was built"
 
 demo: $(VENV)/runtime.stamp
@@ -67,6 +68,9 @@ lock:
 	   $(VENV).lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable; } > $(LOCK)
 	@rm -rf $(VENV).lock
 	@echo "$$(grep -c == $(LOCK)) versions in $(LOCK)"
+
+docs-figures: $(VENV)/dev.stamp
+	@$(BIN)/python docs/make_figures.py
 
 records-format: $(VENV)/dev.stamp
 	@$(BIN)/python docs/make_records_format.py

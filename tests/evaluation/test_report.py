@@ -114,7 +114,7 @@ def test_what_is_given_to_the_page_is_text() -> None:
 
 
 def test_plots_show_their_numbers() -> None:
-    matrix = matrix_plot(["a", "b"], np.array([[0.7, np.nan], [0.25, 0.8]]), "top.1", low_is_good=False)
+    matrix = matrix_plot(["a", "b"], ["a", "b"], np.array([[0.7, np.nan], [0.25, 0.8]]), "top.1", low_is_good=False)
     assert sorted(t.get_text() for t in matrix.figure.axes[0].texts) == ["0.25", "0.70", "0.80"]
     curve = reliability_plot([0.2, 0.8], [0.25, 0.7], [5, 10], [(0.1, 0.4), None]).figure.axes[0]
     assert curve.collections[0].get_offsets().tolist() == [[0.2, 0.25], [0.8, 0.7]]

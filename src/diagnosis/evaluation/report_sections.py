@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diagnosis.evaluation.evaluate_batch import lower_is_better
 from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
 from diagnosis.evaluation.report_tables import (
     baseline_table,
@@ -20,6 +21,7 @@ from diagnosis.evaluation.report_tables import (
     verified_table,
 )
 from diagnosis.evaluation.scores import Scores
+from diagnosis.evaluation.site_matrix import OTHERS
 from diagnosis.pages import ReportFigure, ReportSection, ReportTable
 from diagnosis.pages.evaluation_plots import (
     burden_plot,
@@ -178,7 +180,7 @@ def _groups(report: EvaluationReport) -> ReportSection:
         for value, cell in in_order(group, values):
             top = cell.values.get("top.1") if isinstance(cell, Scores) else None
             if isinstance(cell, Scores) and top is not None:
-                rows[f"{group}: {value}"] = (top, cell.intervals.get("top.1"))
+                rows[f"{group.replace('_', ' ')}: {value}"] = (top, cell.intervals.get("top.1"))
     everyone = report.evaluation.overall.values["top.1"]
     caption = "The diagnosis on record comes first, by group, with 95 % intervals; the line is that of all cases."
     return ReportSection(
@@ -230,12 +232,8 @@ def _designs(report: EvaluationReport) -> Iterator[ReportSection]:
         if np.isfinite(loss):
             says.append(f"Learned at one site and tried at another, {matrix.metric} is worse by {loss:.3f} on average.")
         caption = f"{matrix.metric} by the site learned at (rows) and the site judged at (columns)."
-        plot = matrix_plot(
-            matrix.sites,
-            matrix.values[: len(matrix.sites)],
-            matrix.metric,
-            low_is_good=matrix.metric in ("log_loss", "brier", "ece"),
-        )
+        low = lower_is_better(matrix.metric)
+        plot = matrix_plot((*matrix.sites, OTHERS), matrix.sites, matrix.values, matrix.metric, low_is_good=low)
         yield ReportSection("sites", "From one site to another", says, blocks=[ReportFigure(caption, plot)])
 
 

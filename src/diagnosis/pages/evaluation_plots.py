@@ -47,7 +47,15 @@ def reliability_plot(
         if between is not None:
             axes.plot([x, x], between, color=_BLUE, linewidth=1.2)
     most = max(n, default=1)
-    axes.scatter(confidence, accuracy, s=[14 + 60 * one / most for one in n], color=_BLUE, zorder=3, label="as it was")
+    axes.scatter(
+        confidence,
+        accuracy,
+        s=[14 + 60 * one / most for one in n],
+        color=_BLUE,
+        zorder=3,
+        clip_on=False,
+        label="as it was",
+    )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the first suggestion", ylabel="share that was right")
     axes.legend(frameon=False, loc="upper left")
     return Plot(figure)
@@ -157,36 +165,36 @@ def groups_plot(rows: Mapping[str, tuple[float, Ends]], label: str, everyone: fl
     return Plot(figure)
 
 
-def matrix_plot(sites: Sequence[str], values: npt.NDArray[np.float64], label: str, *, low_is_good: bool) -> Plot:
-    """Draw a measure by the site learned at (rows) and the site judged at (columns); every cell says its number.
+def matrix_plot(
+    rows: Sequence[str], columns: Sequence[str], values: npt.NDArray[np.float64], label: str, *, low_is_good: bool
+) -> Plot:
+    """Draw a measure by where was learned (rows) and where was judged (columns); every cell says its number.
 
     Parameters
     ----------
-    sites : sequence of str
-    values : ndarray of shape (n_sites, n_sites)
+    rows, columns : sequence of str
+    values : ndarray of shape (n_rows, n_columns)
         nan where it is not known.
     label : str
     low_is_good : bool
         Darker is better.
     """
-    side = 1.2 + 0.75 * len(sites)
-    figure, axes = _axes(side + 1.2, side)
+    figure, axes = _axes(2.6 + 0.85 * len(columns), 1.5 + 0.5 * len(rows))
     image = axes.pcolormesh(values, cmap="Blues_r" if low_is_good else "Blues", edgecolor="white", linewidth=1)
     axes.invert_yaxis()
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             shade = image.norm(value)
-            dark = shade < 0.45 if low_is_good else shade > 0.55
-            axes.text(
-                column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else _INK, fontsize=9
-            )
-    ticks = [place + 0.5 for place in range(len(sites))]
-    axes.set(xticks=ticks, yticks=ticks, xlabel="judged at", ylabel="learned at")
-    names = [_short(name, 14) for name in sites]
-    axes.set_xticklabels(names, rotation=30, ha="right", family=families(sites))
-    axes.set_yticklabels(names, family=families(sites))
+            ink = "white" if (shade < 0.45 if low_is_good else shade > 0.55) else _INK
+            axes.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=9)
+    axes.set(xlabel="judged at", ylabel="learned at")
+    axes.set_xticks([place + 0.5 for place in range(len(columns))])
+    axes.set_yticks([place + 0.5 for place in range(len(rows))])
+    axes.set_xticklabels([_short(one, 14) for one in columns], rotation=30, ha="right", family=families(columns))
+    axes.set_yticklabels([_short(one, 18) for one in rows], family=families(rows))
     axes.set_title(label, fontsize=10, loc="left")
     axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
     return Plot(figure)
 
 

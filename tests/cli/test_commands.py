@@ -62,6 +62,15 @@ def test_a_run_folder_serves_as_the_model(trained: dict[str, Any], ward_folder: 
     assert "top-1" in done("evaluate", run, ward_folder).stdout
 
 
+def test_a_report_of_the_evaluation(trained: dict[str, Any], ward_folder: Path, tmp_path: Path):
+    file = tmp_path / "report.html"
+    found = done("evaluate", trained["model"], ward_folder, "--by", "sex", "--html", file)
+    assert f"Report: {file}" in found.stderr
+    page = file.read_text(encoding="utf-8")
+    assert "Do the probabilities mean what they say?" in page
+    assert "TRIPOD+AI" in page
+
+
 def test_suggest_as_a_table(trained: dict[str, Any], ward_folder: Path):
     text = done("suggest", trained["model"], ward_folder, "--case", "002", "--top", 2).stdout
     assert "case 002" in text

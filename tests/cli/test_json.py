@@ -78,6 +78,9 @@ def test_evaluate(trained: Json, ward_folder: Path):
     assert found["by"]["site"]["unknown"] == {"n": 1, "suppressed": True}
     check_evaluation(found["by"]["site"]["north"])
     assert found["by"]["sex"]["female"]["n"] == 120
+    new = json.loads(done("evaluate", trained["model"], ward_folder, "--on-seen", "leave_out", "--json").stdout)
+    assert new["n"] + new["n_seen"] == 241
+    assert new["n_seen"] == trained["cases"]["train"]
 
 
 def test_suggest(trained: Json, ward_folder: Path, ward: Records):

@@ -16,6 +16,7 @@ from diagnosis.cli.root import app
 from diagnosis.errors import InputError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
+    from diagnosis.evaluation.evaluate import OnSeen
     from diagnosis.suggestions import Differential
     from diagnosis.suggestions.diagnoser import Reading
 
@@ -35,17 +36,27 @@ def evaluate(
     records: RecordsFolder,
     format: Format = "tables",
     option: Options = None,
-    by: Annotated[str, typer.Option(help="Groups, with commas: columns of cases, or age_band.")] = "",
+    by: Annotated[str, typer.Option(help="Groups, with commas: columns of cases, age_band, year or quarter.")] = "",
+    on_seen: Annotated[
+        str, typer.Option(help="What becomes of patients the model was trained on: report, leave_out or raise.")
+    ] = "report",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole report, one HTML file.")] = None,
     encoding: Encoding = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a model on records it has not seen."""
     from diagnosis.evaluation import evaluate as evaluate_records
+    from diagnosis.evaluation import report
 
     diagnoser, cases = load(model, records, format, option, encoding)
     groups = tuple(name.strip() for name in by.split(",") if name.strip())
     with busy(f"Evaluate on {len(cases):,} cases"):
-        evaluation = evaluate_records(diagnoser, cases, by=groups, on_seen="report")
+        evaluation = evaluate_records(diagnoser, cases, by=groups, on_seen=cast("OnSeen", on_seen))
+    if html:
+        with busy("Write the report"), output_to(html) as out:
+            seen = cast("OnSeen", on_seen)
+            out.write(report(diagnoser, cases, evaluation=evaluation, on_seen=seen, title=model).to_html())
+        say(f"Report: {html}")
     print_json(evaluation.to_json()) if as_json else typer.echo(repr(evaluation))
 
 

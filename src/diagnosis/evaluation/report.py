@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diagnosis.errors import InputError
-from diagnosis.evaluation.evaluate import evaluate
+from diagnosis.evaluation.evaluate import OnSeen, evaluate
 from diagnosis.evaluation.flow import Flow, participant_flow
 from diagnosis.evaluation.model_card import card_items
 from diagnosis.evaluation.report_sections import sections_of
@@ -120,10 +120,12 @@ def report(
     by: Sequence[str] = ("sex", "age_band", "site"),
     cross: CrossEvaluation | None = None,
     site_matrix: SiteMatrix | None = None,
+    evaluation: Evaluation | None = None,
     title: str = "A model that suggests diagnoses",
     n_boot: int = 200,
     seed: int = 0,
     min_cell: int = 10,
+    on_seen: OnSeen = "raise",
 ) -> EvaluationReport:
     """Evaluate a fitted diagnoser on unseen cases in every way that these allow, and put it on one page.
 
@@ -144,8 +146,10 @@ def report(
         Of `cross_evaluate`.
     site_matrix : SiteMatrix, optional
         Of `site_matrix`.
+    evaluation : Evaluation, optional
+        Of these records, where it is at hand; `by` is then that of this one.
     title : str
-    n_boot, seed, min_cell : int
+    n_boot, seed, min_cell, on_seen
         As in `evaluate`.
 
     Returns
@@ -157,8 +161,9 @@ def report(
     InputError
         No case has a diagnosis, or a patient was trained on.
     """
+    asked: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "on_seen": on_seen}
     groups = [name for name in by if _has(records, name)]
-    found = evaluate(diagnoser, records, by=groups, n_boot=n_boot, seed=seed, min_cell=min_cell)
+    found = evaluation or evaluate(diagnoser, records, by=groups, min_cell=min_cell, **asked)
     card = dict(getattr(diagnoser, "card_", {}))
     words = records.vocabulary
     encoder = getattr(diagnoser, "encoder_", None)
@@ -181,8 +186,8 @@ def report(
         },
         dates={name: span for name, one in sides.items() if one is not None and (span := _span(one)) is not None},
         flow=None if train is None else participant_flow(train, as_of=None, min_cell=min_cell),
-        stages=evaluate_stages(diagnoser, records, n_boot=n_boot, seed=seed) if staged else None,
-        verification=evaluate_verified(diagnoser, records, n_boot=n_boot, seed=seed, min_cell=min_cell)
+        stages=evaluate_stages(diagnoser, records, **asked) if staged else None,
+        verification=evaluate_verified(diagnoser, records, min_cell=min_cell, **asked)
         if "labels" in records.names
         else None,
         sample_size=None if train is None or not n_columns else sample_size(train.y, n_columns, min_cell=min_cell),

@@ -1,18 +1,20 @@
 """How fast do records in Parquet become a sparse matrix, and in how much memory, beside the usual ways?
 
-    python benchmarks/bench_encode.py [sorted unsorted repeated pivot one] [--size small|full] [--json]
+    python benchmarks/bench_encode.py [sorted unsorted repeated pivot one medstab] [--size small|full] [--json]
 
 The input is drawn by this file with numpy alone (`draw`): findings of 2,000 codes whose frequencies follow Zipf's law,
 18.2 a case, in random order within a case, 55 % present, 42 % absent, 3 % uncertain; full size is 1,000,000 cases and
-18,200,000 findings. Ours is the whole way: `FindingEncoder(min_cases=1).fit(folder).transform(folder)`, two passes over
-checked rows; `transform` alone stands beside it, and so does only decoding the same columns of the Parquet. The peers
-make the same matrix of 0 and 1 from the same file in one pass and check nothing. All are taken in turn in one process
-with one thread, in CPU seconds, so that other work on the machine does not count; matrices are asserted to be equal
+18,200,000 findings. Ours is the whole way, `FindingEncoder(min_cases=1).fit_transform(folder)`: columns learnt from
+checked rows that are read once; `transform` alone stands beside it, and so does only decoding the same columns of the
+Parquet. The peers make the same matrix of 0 and 1 from the same file and check nothing. All are taken in turn in one
+process with one thread, in CPU seconds, so that other work on the machine does not count; matrices are asserted to be equal
 first. Memory is that of a fresh process: its peak, less what it held when the libraries were loaded.
 
 ``unsorted`` has the same rows shuffled. ``repeated`` has values, units and times, and 30 % of its rows repeat a finding
 of their case at another time: the latest counts. ``pivot`` are the two ways that take a table of cases × findings,
-``one`` is one case by hand to its row.
+``one`` is one case by hand to its row. ``medstab`` is the whole process from MEDS data to a matrix in a file, beside
+the three commands of MEDS-Tab 0.2.0 (`--medstab` names the Python that has it) with the least they can be asked for:
+counts of codes over all time.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ import argparse
 import gc
 import json
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +51,7 @@ from diagnosis.records import Case, Finding, Records
 
 SIZES = {"small": 50_000, "full": 1_000_000}
 PIVOT_SIZES = {"small": 10_000, "full": 100_000}
+MEDS_SIZES = {"small": 2_000, "full": 20_000}
 PER_CASE, CODES = 18.2, 2_000
 COLUMNS = ["case_id", "code", "status"]
 STATES = ["present", "absent", "uncertain"]
@@ -62,13 +67,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--folder", type=Path, help="encode this folder to shards and say what it took")
     parser.add_argument("--states", action="store_true", help="for --folder: nothing but states, times and subjects")
+    parser.add_argument("--hierarchy", action="store_true", help="for --folder: findings spread over their hierarchy")
     parser.add_argument("--jobs", type=int, default=1, help="threads for --folder")
+    parser.add_argument("--medstab", type=Path, metavar="PYTHON", help="the Python that has MEDS-Tab, for medstab")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     if asked.folder:
-        print(json.dumps(whole_folder(asked.folder, asked.jobs, asked.states), indent=1))
+        print(json.dumps(whole_folder(asked.folder, asked.jobs, asked.states, asked.hierarchy), indent=1))
         return
     if asked.child:
         print(json.dumps(memory_here(*asked.child)))
@@ -78,7 +85,8 @@ def main() -> None:
     rows = []
     for name in asked.questions or QUESTIONS:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append({"question": name, **QUESTIONS[name](Path(folder), asked.size, asked.rounds)})
+            asks = partial(QUESTIONS[name], python=asked.medstab) if name == "medstab" else QUESTIONS[name]
+            rows.append({"question": name, **asks(Path(folder), asked.size, asked.rounds)})
     print(json.dumps(rows, indent=1) if asked.json else "\n".join(map(line, rows)))
 
 
@@ -128,7 +136,7 @@ def _words(number: npt.NDArray[Any], words: pa.Array) -> pa.Array:
 
 
 def ours(folder: Path) -> Named:
-    """Columns learnt, then rows encoded: two passes over the folder."""
+    """Columns learnt, then rows encoded."""
     encoder = FindingEncoder(min_cases=1)
     return encoder.fit_transform(folder), encoder.get_feature_names_out().tolist()
 
@@ -322,15 +330,73 @@ def one_case(folder: Path, size: str, rounds: int) -> dict[str, Any]:  # noqa: A
     return {"findings": len(findings), "microseconds": {name: round(found) for name, found in micro.items()}}
 
 
-def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+OURS_FROM_MEDS = """
+import json, sys
+from scipy.sparse import save_npz
+from diagnosis.features import FindingEncoder
+from diagnosis.readers.meds import read_meds
+records = read_meds(sys.argv[1])
+X = FindingEncoder(min_cases=1).fit_transform(records)
+save_npz(sys.argv[2], X, compressed=False)
+print(json.dumps({"rows": X.shape[0], "columns": X.shape[1], "entries": X.nnz, "findings": len(records.coded)}))
+"""
+
+
+def meds_tab(folder: Path, size: str, rounds: int, python: Path | None = None) -> dict[str, Any]:
+    """Whole processes, in CPU seconds; ours makes states, values and ranges of every finding."""
+    if python is None or not (python.parent / "meds-tab-describe").exists():
+        return {"skipped": "MEDS-Tab is not here: name the Python it is installed for with --medstab PYTHON"}
+    import diagnosis as dx
+
+    meds = dx.write_meds(dx.make_cohort(MEDS_SIZES[size], seed=3), folder / "meds")
+    events = pq.read_table(sorted((meds / "data").glob("*.parquet")), columns=["table"])["table"].to_pylist()
+    made: dict[str, Any] = {}
+
+    def ours_from_meds() -> None:
+        command = [sys.executable, "-c", OURS_FROM_MEDS, str(meds), str(folder / "ours.npz")]
+        made.update(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+
+    def theirs() -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            run_meds_tab(python.parent, meds / "data", Path(out))
+
+    seconds = in_turn({"ours": ours_from_meds, "MEDS-Tab": theirs}, rounds, of_children)
+    assert made["findings"] == events.count("findings")  # no event is lost
+    return {"cases": MEDS_SIZES[size], "events": len(events), "ours": made, **summary(seconds)}
+
+
+def run_meds_tab(commands: Path, data: Path, out: Path) -> None:
+    """Its three commands, in the folders that they expect to be there."""
+    for shard in data.glob("*.parquet"):
+        (out / "tabularize" / shard.stem / "full" / "code").mkdir(parents=True)
+        (out / "tabularize" / shard.stem / "none" / "static").mkdir(parents=True)
+    for name in ("metadata", ".cache"):
+        (out / name).mkdir()
+    least = [f"tabularization.{one}" for one in ("min_code_inclusion_count=1", "window_sizes=[full]")]
+    least.append("tabularization.aggs=[static/present,code/count]")
+    for name, options in (("describe", []), ("tabularize-static", least), ("tabularize-time-series", least)):
+        command = [str(commands / f"meds-tab-{name}"), f"input_dir={data}", f"output_dir={out}", *options]
+        subprocess.run(command, check=True, capture_output=True)
+    assert list(out.rglob("count.npz"))
+
+
+def of_children() -> float:
+    """CPU seconds of the processes that were started and ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def in_turn(
+    ways: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, list[float]]:
     """CPU seconds of each way, round by round."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             gc.collect()
-            start = time.process_time()
+            start = clock()
             way()
-            seconds[name].append(time.process_time() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
@@ -343,14 +409,13 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def whole_folder(folder: Path, jobs: int, states: bool) -> dict[str, Any]:
+def whole_folder(folder: Path, jobs: int, states: bool, hierarchy: bool) -> dict[str, Any]:
     """Fit on a folder of records and write its matrix as shards: seconds on the clock and of CPU, and peak memory."""
     before, clock, cpu = peak(), time.perf_counter(), time.process_time()
     records = open_records(folder, columns=("time", "known", "subject") if states else None)
-    encoder = FindingEncoder().fit(records, n_jobs=jobs)
-    fitted = time.perf_counter(), time.process_time()
+    encoder = FindingEncoder(hierarchy=hierarchy)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        shards = encoder.transform(records, to=Path(made) / "shards", n_jobs=jobs)
+        shards = encoder.fit_transform(records, to=Path(made) / "shards", n_jobs=jobs)
         done = time.perf_counter(), time.process_time()
         size = sum(file.stat().st_size for file in (Path(made) / "shards").iterdir())
     return {
@@ -358,10 +423,8 @@ def whole_folder(folder: Path, jobs: int, states: bool) -> dict[str, Any]:
         "shards": repr(shards),
         "shards_gb": round(size / 1e9, 2),
         "jobs": jobs,
-        "fit_s": round(fitted[0] - clock, 1),
-        "transform_s": round(done[0] - fitted[0], 1),
-        "total_s": round(done[0] - clock, 1),
-        "cpu_s": {"fit": round(fitted[1] - cpu, 1), "transform": round(done[1] - fitted[1], 1)},
+        "clock_s": round(done[0] - clock, 1),
+        "cpu_s": round(done[1] - cpu, 1),
         "memory_gb": {"libraries": round(before / 1e3, 2), "peak": round(peak() / 1e3, 2)},
     }
 
@@ -394,12 +457,13 @@ def line(row: dict[str, Any]) -> str:
     return "\n  ".join([f"{row['question']}:", *(f"{k}: {v}" for k, v in row.items() if k != "question")])
 
 
-QUESTIONS: dict[str, Callable[[Path, str, int], dict[str, Any]]] = {
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "sorted": sorted_rows,
     "unsorted": unsorted_rows,
     "repeated": repeated_rows,
     "pivot": pivot,
     "one": one_case,
+    "medstab": meds_tab,
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast is an explanation of the suggested diagnoses alone, beside an explanation of all of them?
 
-    python benchmarks/bench_explain.py [49 500 evidence] [--size small|full] [--json]
+    python benchmarks/bench_explain.py [49 500 evidence many] [--size small|full] [--json]
 
 ``49`` and ``500``: a LightGBM multiclass model of so many diagnoses explains the five most probable of each case. Ours
 walks the trees of those five, cut from the model's own text; the peers are LightGBM's full `pred_contrib` and
@@ -10,6 +10,11 @@ drawn here: 300 columns of 0 and 1, each diagnosis with 25 typical ones.
 
 ``evidence``: one case of the made-up clinic, from its records to the `Evidence` of five suggestions by a hybrid of 42
 diagnoses, and its parts: the suggestion, the explanation, the probability split, what to ask next; p50, CPU ms.
+
+``many``: cases of the made-up clinic in blocks of 8,192 (100,000 in all at full size), each explained for its five most
+probable diagnoses by `Diagnoser.explain`, one process, one thread; the evidence of each case is looked at and let go.
+Asserted on a few cases of every block: the evidence is what `Differential.explain` gives. Clock and CPU seconds of the
+explanations alone, and the peak memory of the whole process with the libraries, the fit and the cohort's blocks.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -31,10 +37,11 @@ import numpy.typing as npt
 import shap
 
 from diagnosis.models import BoostedModel, HybridModel
-from diagnosis.sample import load_sample
+from diagnosis.sample import load_sample, make_cohort
 from diagnosis.suggestions import Diagnoser
 
 COLUMNS, TYPICAL, TOP = 300, 25, 5
+QUESTIONS = ("49", "500", "evidence", "many")
 #: Of each number of diagnoses: training cases a diagnosis, trees of each, cases explained.
 SIZES = {"small": {49: (40, 40, 40), 500: (8, 10, 30)}, "full": {49: (100, 100, 200), 500: (20, 40, 60)}}
 ROUNDS = {"small": 3, "full": 7}
@@ -45,13 +52,14 @@ FloatArray = npt.NDArray[np.float64]
 def main() -> None:
     """Print a line a question."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("questions", nargs="*", choices=["49", "500", "evidence", []], default=[])
+    parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], default=[])
     parser.add_argument("--size", choices=list(SIZES), default="small")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     rows: list[Row] = []
-    for question in asked.questions or ["49", "500", "evidence"]:
-        rows.append(one_case(asked.size) if question == "evidence" else beside_peers(int(question), asked.size))
+    for question in asked.questions or QUESTIONS:
+        other = {"evidence": one_case, "many": many}.get(question)
+        rows.append(beside_peers(int(question), asked.size) if other is None else other(asked.size))
         if not asked.json:
             print("; ".join(f"{name} {value}" for name, value in rows[-1].items()))
     if asked.json:
@@ -144,6 +152,33 @@ def one_case(size: str) -> Row:
                 taken[name].append(float(ms))
     p50 = {f"{name} ms": round(statistics.median(ms), 2) for name, ms in taken.items()}
     return {"diagnoses": len(diagnoser.classes_), "model": "hybrid", **p50}
+
+
+def many(size: str) -> Row:
+    """Seconds and memory for the top five of many cases."""
+    n_train, n_cases, block = (1_200, 2_048, 1_024) if size == "small" else (4_500, 100_000, 8_192)
+    diagnoser = Diagnoser(model=HybridModel(folds=1), folds=2).fit(load_sample()[:n_train])
+    clock = cpu = 0.0
+    n_lines = done = 0
+    while done < n_cases:
+        records = make_cohort(min(block, n_cases - done), seed=1_000 + done)
+        for i, differential in enumerate(diagnoser.suggest(records[:3], top=TOP)):
+            assert repr(next(diagnoser.explain(records[[i]], top=TOP))) == repr(differential.explain())
+        started = time.perf_counter(), time.process_time()
+        for evidence in diagnoser.explain(records, top=TOP):
+            n_lines += sum(len(one.lines) for one in evidence.suggestions)
+        clock, cpu = clock + time.perf_counter() - started[0], cpu + time.process_time() - started[1]
+        done += len(records)
+    return {
+        "explained": done,
+        "diagnoses": len(diagnoser.classes_),
+        "columns": diagnoser.encoder_.n_features_out_,
+        "lines": n_lines,
+        "clock s": round(clock, 1),
+        "CPU s": round(cpu, 1),
+        "CPU ms a case": round(1e3 * cpu / done, 2),
+        "peak GiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ TOP, RAW_SCORE, FLOAT64 = 5, 1, 1
 QUESTIONS = ("alone", "hybrid", "ranker")
 #: Training cases and measured cases of the made-up clinic; training cases, diagnoses, codes and measured cases.
 CLINIC = {"small": (1_200, 60), "full": (4_500, 400)}
-HUNDREDS = {"small": (3_000, 200, 1_500, 40), "full": (20_000, 500, 4_500, 200)}
+HUNDREDS = {"small": (5_000, 500, 1_500, 40), "full": (20_000, 500, 4_500, 200)}
 Row = dict[str, Any]
 
 

@@ -56,12 +56,14 @@ TRUE = {
     "heart4": {("site_predicts", None), ("reference_standard", "thallium_scan")},
     "appendicitis": {("recording_pattern", None)},
     "phenopackets": {("near_duplicates", None), ("one_finding_rule", None)},
+    "ddxplus": {("one_finding_rule", None)},
 }
 DOUBTFUL = {
     "mz4": {("names_diagnosis", "气管炎"), ("near_duplicates", None)},
     "gmd12": {("near_duplicates", None), ("one_finding_rule", None)},
     "heart4": {("near_duplicates", None)},
     "primary_tumor": {("near_duplicates", None)},
+    "ddxplus": {("near_duplicates", None)},
     "symptom table": {("one_finding_rule", None)},
 }
 

@@ -13,7 +13,14 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
 def test_there_are_notebooks() -> None:
-    assert {"01_first_differential", "03_review_a_case"} <= {p.stem for p in NOTEBOOKS}
+    assert [p.stem for p in NOTEBOOKS] == [
+        "01_first_differential",
+        "02_train_from_a_config",
+        "03_review_a_case",
+        "04_calibration_groups_and_limits",
+        "05_bring_your_own_records",
+        "06_compare_two_models",
+    ]
 
 
 @pytest.mark.slow

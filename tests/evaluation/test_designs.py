@@ -268,6 +268,7 @@ def test_a_corrected_figure_that_cross_validation_does_not_allow_is_not_believed
     assert of["top.1"].cross_validated < 0.4
     assert not of["top.1"].believed
     assert not of["log_loss"].believed
+    assert not {"top.1", "log_loss"} & found.corrected.keys()
     assert found.primary[0] == found.evaluation.overall.values["log_loss"]
     assert "not believed: top.1" in repr(found)
 

@@ -15,7 +15,7 @@ from diagnosis.evaluation.duplicates import find_twins, inside_train, near_dupli
 from diagnosis.evaluation.leaks import names_diagnosis
 from diagnosis.evaluation.recording import recording_pattern
 from diagnosis.evaluation.single_findings import one_finding_rules, reference_results, treatment_codes
-from diagnosis.evaluation.suspicions import score_jump
+from diagnosis.evaluation.suspicions import between_sides, score_jump
 from diagnosis.records import Case, Finding, Records
 
 
@@ -333,6 +333,16 @@ def test_a_recording_pattern_that_does_the_work_is_found(telling):
 def test_where_only_presence_is_written_down_the_pattern_says_nothing():
     records = Records.from_cases([_case(i, f"d{i % 2}", f"f{i % 2}") for i in range(200)])
     assert recording_pattern(records, records.y.astype(str)) == []
+
+
+def test_both_sides_of_a_split_are_looked_at_together():
+    rng = np.random.default_rng(0)
+    cases = [_drawn(rng, i, 30, patient_id=f"p{i}") for i in range(60)]
+    copies = [_case(100 + i, "d0", *cases[i].findings, patient_id=f"q{i}") for i in range(50)]
+    train, test = Records.from_cases(cases), Records.from_cases(copies)
+    assert [s.kind for s in between_sides(test, train, 0.95, (0.50, 60))] == ["inside_train", "score_jump"]
+    assert [s.kind for s in between_sides(test, train, None, None)] == ["inside_train"]
+    assert between_sides(train[:20], train[20:], 0.5, (0.5, 40)) == ()
 
 
 def _written(make_batch, wrong):

@@ -14,6 +14,7 @@ from diagnosis.errors import InputError, UnknownCodeError
 from diagnosis.explanation.dependence import dependence_of
 from diagnosis.explanation.sharing import sharing_groups
 from diagnosis.explanation.stability import draw_patients, stability_of
+from diagnosis.pages.plot_fonts import chinese_family, is_chinese
 from diagnosis.suggestions import Diagnoser
 
 MEASLES, ASTHMA, TEMPERATURE = "B05.9", "J45.9", "LOINC:8310-5"
@@ -149,6 +150,16 @@ def test_pictures_are_drawn_without_touching_the_notebooks_own(measles: dx.Globa
     assert ("matplotlib.pyplot" in sys.modules) == before
     labels = [one.get_text() for one in measles.plot.bar(top=3).figure.axes[0].get_yticklabels()]
     assert labels == [one.name for one in measles.findings[:3]]
+
+
+def test_chinese_names_are_drawn_where_a_font_has_them(measles: dx.GlobalEvidence) -> None:
+    assert not is_chinese(["influenza ×2 °C"])
+    if chinese_family() is None:
+        pytest.skip("no font with Chinese characters is installed")
+    shown = measles.in_language(small_records(1).vocabulary, "zh")
+    # A glyph that no font has is a warning, and warnings are errors here.
+    assert shown.plot.bar(top=3).to_png(dpi=40).startswith(b"\x89PNG")
+    assert shown.plot.dependence("皮疹").figure.axes[0].get_title(loc="left") == "麻疹：皮疹的作用"
 
 
 # shap 0.51 sets colours the way matplotlib is about to give up: https://github.com/shap/shap/blob/v0.51.0/shap/plots/colors

@@ -123,7 +123,7 @@ def test_severity_weighs_and_cost_divides(linear_diagnoser: Diagnoser) -> None:
         assert by_worth(gains, able, only)[0] == gains.by_diagnosis[:, k].argmax()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(arrays(np.float64, 5, elements=shares), st.floats(0, 1), st.floats(0.5, 1))
 def test_no_stop_while_a_must_not_miss_diagnosis_is_flagged(
     linear_diagnoser: Diagnoser, drawn: np.ndarray, gain: float, sure: float

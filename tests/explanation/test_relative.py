@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tests.small import small_records
 
 from diagnosis.errors import UnknownCodeError
 from diagnosis.explanation import Evidence, Line, SuggestionEvidence, contrast
 from diagnosis.explanation.explain import relative_to_list
+from diagnosis.pages.evidence import evidence_groups
+from diagnosis.suggestions import Diagnoser, Differential
+from diagnosis.suggestions.case_page import _suggestions, page_of
 
 numbers = st.floats(-20, 20, allow_nan=False, width=32).map(float)
 
@@ -39,6 +45,49 @@ def suggestion(diagnosis: str, log_p: float, lines: dict[str, float]) -> Suggest
     return SuggestionEvidence(
         diagnosis, float(np.exp(log_p)), log_p, log_p, log_p - sum(lines.values()) - 0.5, (*made, rest)
     )
+
+
+@settings(deadline=None, max_examples=8)
+@given(arrays(np.float64, 40, elements=numbers), st.floats(-9, 9))
+def test_no_word_bar_order_or_sign_changes_when_all_scores_move(
+    linear_diagnoser: Diagnoser, moved: np.ndarray, base: float
+) -> None:
+    answer = linear_diagnoser.suggest(small_records(3, seed=8)[[2]])[0]
+    before = answer.explain()
+    order = [(line.code, line.state) for line in before[0].lines]
+    log_p = np.array([one.log_probability for one in before])
+    own = [{(line.code, line.state): line for line in one.lines} for one in before]
+    phi = np.array([[lines[key].contribution for key in order] for lines in own]) + moved[: len(order)]
+    relative = relative_to_list(phi, log_p)
+    after = replace(
+        before,
+        suggestions=tuple(
+            replace(
+                one,
+                score=one.score + base + moved[: len(order)].sum(),
+                base=one.base + base,
+                lines=tuple(
+                    replace(line, contribution=phi[i][k], relative=relative[i][k])
+                    for k, line in ((order.index((x.code, x.state)), x) for x in one.lines)
+                ),
+            )
+            for i, one in enumerate(before)
+        ),
+    )
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_allclose([x.relative for x in one.lines], [x.relative for x in other.lines], atol=1e-9)
+        pairs = zip(contrast(one, before[0]).lines, contrast(other, after[0]).lines, strict=True)
+        assert max(abs(x.contribution - y.contribution) for x, y in pairs) < 1e-9
+    assert str(after) == str(before)
+    assert views(after, answer) == views(before, answer)
+
+
+def views(evidence: Evidence, answer: Differential) -> list[list[tuple[str, str, str]]]:
+    """What the evidence tables of the page show: name, factor and bar of each row."""
+    page = page_of(answer, questions=0)
+    shown = tuple(_suggestions(answer, evidence, answer.records.vocabulary))
+    page = replace(page, suggestions=shown)
+    return [[(r.name, r.factor, r.bar) for _, rows in evidence_groups(page, s, "en") for r in rows] for s in shown]
 
 
 def test_a_worked_contrast() -> None:

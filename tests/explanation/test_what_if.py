@@ -17,7 +17,6 @@ from diagnosis.suggestions import Diagnoser, Differential, simulate_workup
 from diagnosis.suggestions.edits import changed_records, recorded_findings
 from diagnosis.suggestions.kin import kin_of
 from diagnosis.suggestions.smallest_change import possible_changes
-from diagnosis.vocabulary import Vocabulary
 
 CHILD = Case(
     [Finding("LOINC:8310-5", value=39.4, unit="Cel"), Finding("cough"), Finding("rash", "absent")], age_years=4
@@ -107,14 +106,10 @@ def test_rows_with_other_answers_are_those_of_the_encoder(linear_diagnoser: Diag
         assert not {c.code for c in changes} & {"age", "sex"}
 
 
-def test_answers_are_spread_over_a_hierarchy_as_the_encoder_spreads_them() -> None:
-    # For the sake of the test: wheeze is a kind of cough, rash and stiff neck are kinds of vomiting.
-    parents = {"wheeze": "cough", "rash": "vomiting", "stiff_neck": "vomiting"}
-    records = small_records(120, seed=3)
-    rows = [{**row, "parents": parents.get(row["code"])} for row in records.vocabulary.finding_rows()]
-    records = records.with_vocabulary(Vocabulary.from_rows(rows, records.vocabulary.diagnosis_rows()))
-    encoder = FindingEncoder(hierarchy=True)
-    diagnoser = Diagnoser(model="linear", folds=2, encoder=encoder).fit(records)
+def test_answers_are_spread_over_a_hierarchy_as_the_encoder_spreads_them(
+    hierarchical_diagnoser: Diagnoser, related: Records
+) -> None:
+    diagnoser, records = hierarchical_diagnoser, related
     fitted, spread = diagnoser.encoder_, 0
     for one in diagnoser.suggest(records[:12]):
         changes, answers = possible_changes(one)
@@ -134,6 +129,19 @@ def test_answers_are_spread_over_a_hierarchy_as_the_encoder_spreads_them() -> No
     own = np.searchsorted(diagnoser.classes_.astype(str), records[:6].y.astype(str))
     proba = diagnoser.predict_proba(records[:6])
     assert whole.log_loss[-1] == pytest.approx(-np.log(proba[np.arange(6), own]).mean(), abs=0.3)
+
+
+def test_what_comes_from_a_recorded_finding_is_credited_to_it(hierarchical_diagnoser: Diagnoser) -> None:
+    answer = hierarchical_diagnoser.suggest(Case([Finding("wheeze")], age_years=4), top=5)
+    encoder, (model, classes, scale) = hierarchical_diagnoser.encoder_, hierarchical_diagnoser.part("posterior")
+    row = encoder.transform(answer.records).astype(np.float64)
+    phi = model.contributions(row, np.arange(len(classes))).phi[0] * scale.factors(model.scores(row))[0]
+    columns = np.isin(encoder.lineage_.code.astype(str), ["wheeze", "cough"])
+    assert (row[:, encoder.lineage_.columns("cough")] != 0).nnz, "cough is there through wheeze"
+    for k, code in enumerate(classes):
+        lines = {line.code: line.contribution for line in answer.explain()[str(code)].lines}
+        assert "cough" not in lines
+        assert lines["wheeze"] == pytest.approx(phi[k, columns].sum(), abs=1e-9)
 
 
 def test_smallest_change_is_verified_and_no_smaller_one_is_missed(linear_diagnoser: Diagnoser) -> None:

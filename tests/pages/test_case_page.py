@@ -247,8 +247,9 @@ def test_the_moment(moment: Any, later: int, said: str, plain: Plain, read_html:
         ),
         (
             FlagView(kind="too_little_evidence", says="no finding"),
-            "Too little evidence: No recorded finding is known to the model.",
-            "依据不足：没有任何记录的发现为模型所知。",
+            "Too little evidence: No recorded finding can be used: none is known to the model, or a measured one lacks "
+            "its value.",
+            "依据不足：没有可用的发现：均不为模型所知，或测量项目缺少数值。",
         ),
         (FlagView(kind="must_not_miss", says="look again"), "Must not be missed: look again", "不可漏诊：look again"),
         (FlagView(kind="house_rule", says={"zh": "复查"}), "house_rule: 复查", "house_rule：复查"),

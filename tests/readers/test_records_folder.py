@@ -194,6 +194,22 @@ def test_a_code_with_a_name_of_ten_megabytes_is_read(tmp_path: Path) -> None:
     assert [p.coded.codes[p.coded.code[0]] == c for p, c in zip(parts, (long, "cough"), strict=True)] == [True, True]
 
 
+def test_twins_of_codes_in_different_batches_are_reported_as_in_memory(tmp_path: Path) -> None:
+    codes = ["B12", "b12", "CRP", "CRP\uff12", "CRP2", "fever"]  # the fourth ends in a full-width 2
+    tables = {
+        "cases": pa.table({"case_id": [f"c{i}" for i in range(len(codes))]}),
+        "findings": pa.table(
+            {"case_id": [f"c{i}" for i in range(len(codes))], "code": codes, "status": ["present"] * len(codes)}
+        ),
+    }
+    folder = open_records(write(tmp_path, tables), batch_cases=1)
+    (whole,) = (p for p in read_records(tmp_path).report.problems if p.kind == "suspected_twins")
+    assert folder.report.problems == (whole,)
+    assert whole.count == 2
+    plain = {**tables, "findings": tables["findings"].slice(4)}
+    assert open_records(write(tmp_path / "plain", plain)).report.problems == ()
+
+
 def test_a_sorted_cohort_is_the_same_as_read_at_once(small: Records, tmp_path: Path) -> None:
     write_records(small, tmp_path / "r")
     whole = read_records(tmp_path / "r")

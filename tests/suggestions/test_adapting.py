@@ -81,6 +81,22 @@ def test_records_with_another_prevalence_are_met(fitted: Diagnoser) -> None:
     assert fitted.adapt(records=there).card_["adapted"]["chosen_here"] == ["temperature", "sets", "flags"]
 
 
+def test_what_the_findings_say_of_the_prevalence_is_not_counted_twice(fitted: Diagnoser) -> None:
+    """Cases picked by a finding come with another prevalence, and every probability is right as it is."""
+    there = small_records(4000, seed=3)
+    wheeze = there.coded.code == there.coded.codes.tolist().index("wheeze")
+    picked = np.unique(there.coded.case[wheeze & (there.coded.status == 0)])
+    local, held_out = there[picked[:300]], there[picked[300:]]
+    shares = {code: 0.999 * float(np.mean(local.y == code)) for code in set(local.y)}
+
+    def loss(d: Diagnoser) -> float:
+        own = d.predict_proba(held_out)[np.arange(len(held_out)), np.searchsorted(d.classes_, held_out.y)]
+        return float(-np.log(own).mean())
+
+    assert loss(fitted.adapt(records=local)) < loss(fitted) + 0.01
+    assert loss(fitted.adapt(prior=shares)) > loss(fitted) + 0.05
+
+
 def test_it_is_saved_and_said(fitted: Diagnoser, test: Records, tmp_path) -> None:
     adapted = fitted.adapt(site="site-1")
     again = load_bundle(adapted.save(tmp_path / "model"))

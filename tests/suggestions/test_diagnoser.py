@@ -106,7 +106,7 @@ def test_values_are_shown_as_recorded(fitted: Diagnoser) -> None:
 def test_a_case_with_nothing_abstains_and_still_lists(fitted: Diagnoser) -> None:
     found = fitted.suggest(Case())
     assert found.abstained
-    assert found.abstain_reason == "no finding that the model knows"
+    assert found.abstain_reason == "no finding that the model can use"
     assert len(found.ranked) == 5
     assert {f.kind for f in found.flags} >= {"too_little_evidence"}
     assert found.explain()[0].for_ == ()

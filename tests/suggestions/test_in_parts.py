@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from diagnosis import Diagnoser, Records, write_records
 from diagnosis.errors import InputError
 from diagnosis.suggestions import in_parts
 from diagnosis.suggestions.in_parts import suggest_parts
+from diagnosis.suggestions.plain_answers import PlainAnswers
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,20 @@ def test_every_answer_is_that_of_suggest(diagnoser: Diagnoser, cases: Records, s
     assert (about["model"], about["n_cases"], about["n_parts"]) == (diagnoser.fingerprint, 50, 3)
     assert stat.S_IMODE(done.folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(part.stat().st_mode) for part in done.folder.glob("part-*")} == {0o600}
+
+
+def test_plain_answers_are_those_of_differentials_with_every_kind_of_flag():
+    records = small_records(320, seed=1, rare=20)
+    diagnoser = Diagnoser(model="linear", folds=2, min_cases=3).fit(records[:260])
+    strange = small_records(60, seed=12)
+    told = PlainAnswers(diagnoser, top=3)(strange)
+    assert told == [one.to_json() for one in diagnoser.suggest(strange, top=3)]
+    assert told[0]["other"] is not None
+    far = replace(diagnoser.neighbours_, far=0.9)  # of most cases none of the few is near, of many none at all
+    diagnoser.neighbours_ = far
+    told = PlainAnswers(diagnoser)(strange)
+    assert told == [one.to_json() for one in diagnoser.suggest(strange)]
+    assert any(flag["kind"] == "unlike_training" for one in told for flag in one["flags"])
 
 
 def test_work_that_was_stopped_goes_on_with_the_next_part(

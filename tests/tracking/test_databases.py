@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -62,7 +63,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
-def test_two_runs_at_once_on_one_sqlite_file_lose_nothing(own: str):
+def test_two_runs_at_once_on_one_sqlite_file_lose_nothing(services: None, own: str):
     done = subprocess.run([sys.executable, "-c", AT_ONCE, own], capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr[-2000:]
     client = client_for(own)
@@ -99,7 +100,7 @@ def postgresql(services: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
             _wait_for(port, server)
             yield f"postgresql+psycopg://mlflow@127.0.0.1:{port}/postgres"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # its fast shutdown, which waits for no client
             server.wait(timeout=30)
 
 

@@ -40,6 +40,13 @@ def test_every_default_round_trips(write):
     assert read_config(write(yaml.safe_dump(plain))) == Config()
 
 
+def test_masking_is_a_word_also_where_yaml_reads_a_truth_value(write):
+    words = {text: read_config(write(f"masking: {text}")).masking for text in ("auto", "on", "off")}
+    assert words == {"auto": "auto", "on": "on", "off": "off"}
+    with pytest.raises(ConfigError, match="masking"):
+        read_config(write("masking: often"))
+
+
 def test_the_keys_are_those_that_are_documented():
     documented = """
         version name seed n_jobs engine records test_records cohort as_of labels split features model knowledge
@@ -67,8 +74,9 @@ def test_the_keys_are_those_that_are_documented():
     sets = {"set": "lac", "set_by": ["age_band", "site", "sex"], "class_conditional": False}
     flags = {"must_not_miss": {"sensitivity": 0.95, "per": "case"}, "abstain": None, "red_flags": True}
     assert plain["suggestion"] == {"top": 5, "coverage": 0.9} | sets | flags
-    assert plain["evaluation"] == {"by": ["sex", "age_band", "site"]}
-    assert plain["tracking"] == {"uri": "sqlite:///mlflow.db", "experiment": "diagnosis"}
+    assert plain["evaluation"] == {"by": ["sex", "age_band", "site"], "explained": True}
+    place = {"uri": "sqlite:///mlflow.db", "experiment": "diagnosis"}
+    assert plain["tracking"] == place | {"registered_model": None, "alias": None}
     assert (plain["version"], plain["seed"], plain["n_jobs"], plain["engine"]) == (1, 0, 1, "local")
 
 
@@ -300,7 +308,24 @@ def test_the_configs_that_come_with_the_project(path, monkeypatch):
 
 def test_there_is_a_config_for_every_set():
     names = {p.stem for p in CONFIGS.glob("*.yaml")}
-    assert {"sample", "mz4", "gmd12", "heart4", "appendicitis", "primary_tumor"} <= names
+    tables = {"mz4", "gmd12", "heart4", "appendicitis", "primary_tumor"}
+    assert names == {"sample", *tables, "ddxplus", "phenopackets", "synthea"}
+
+
+@pytest.mark.parametrize(
+    ("tracking", "said"),
+    [
+        ("{alias: champion}", "registered_model"),
+        ("{registered_model: a/b}", "slash"),
+        ("{registered_model: ward, alias: v2}", "letters, digits"),
+        ("{registered_model: ward, alias: latest}", "letters, digits"),
+        ("{registred_model: ward}", "Nearest: registered_model"),
+    ],
+)
+def test_names_that_a_registry_does_not_take(write, tracking, said):
+    error = refused(write(f"seed: 1\ntracking: {tracking}\n"))
+    assert said in str(error)
+    assert "line 2" in str(error)
 
 
 def test_what_decides_the_result_holds_no_path():

@@ -54,7 +54,7 @@ class BrierParts:
     ----------
     reliability, resolution, uncertainty : float
         Murphy, "A new vector partition of the probability score", Journal of Applied Meteorology 12:595, 1973; over
-        bands of probability.
+        bands of probability. With few cases a band both come out too large, by about the same.
     within : float
         What the bands leave: variance of the probability inside them less twice its covariance with the outcome
         (Stephenson, Coelho and Jolliffe, Weather and Forecasting 23:752, 2008).

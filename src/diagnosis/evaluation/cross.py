@@ -140,10 +140,10 @@ def _is_bootstrap(by: object, method: str, n_labelled: int) -> bool:
 
 
 def _held_out(judging: Judging, answered: Sequence[Answered]) -> Iterator[HeldOut]:
-    """Judge each fit by itself, without intervals."""
+    """Judge each fit by itself, without intervals; too few cases are counted and not shown."""
     for one in answered:
         values: dict[str, float | None] = {}
-        if len(one):
+        if len(one) >= max(judging.min_cell, 1):
             patients = judging.records.groups[one.rows]
             values = dict(evaluate_batch(one.batch, one.truth, patients, n_boot=0, details=False).overall.values)
         yield HeldOut(one.name, one.n_train, len(one), one.left_out, values)

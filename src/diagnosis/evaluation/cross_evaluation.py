@@ -30,7 +30,7 @@ class HeldOut:
     left_out : int
         Cases that left the test side because their patient was trained on.
     values : mapping of str to float or None
-        Metrics by path, as in `Scores`; empty where no case could be judged.
+        Metrics by path, as in `Scores`; empty where fewer cases than may be shown could be judged.
     """
 
     name: str
@@ -117,8 +117,8 @@ class CrossEvaluation:
 
     @property
     def corrected(self) -> dict[str, float]:
-        """The metrics corrected for optimism, by path; empty unless a bootstrap."""
-        return {one.metric: one.corrected for one in self.optimism}
+        """The corrected metrics that are believed, by path; empty unless a bootstrap."""
+        return {one.metric: one.corrected for one in self.optimism if one.believed}
 
     @property
     def primary(self) -> tuple[float | None, tuple[float, float] | None]:

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from diagnosis.errors import InputError, UnknownNameError, nearest
 from diagnosis.evaluation.credit import credit_of
+from diagnosis.evaluation.doubtful_labels import doubtful_labels
 from diagnosis.evaluation.evaluate_batch import PRIMARY, check_metric, evaluate_batch, is_label
 from diagnosis.evaluation.evaluation import Evaluation
 from diagnosis.evaluation.groups import groups_of
 from diagnosis.evaluation.reference_lists import ListScores, score_lists
+from diagnosis.evaluation.suspicion import Suspicion
 from diagnosis.evaluation.suspicions import find_suspicions, trained_on
 from diagnosis.models.batch import Batch
 from diagnosis.records.splits import said_rows
@@ -113,10 +115,10 @@ def evaluate(
         raise _nothing_to_judge(len(records), n_seen)
     some = records if len(kept) == len(records) else records[kept]
     named = np.where(is_label(given), given, truth)[kept]
-    as_known = getattr(diagnoser, "as_known", None)  # what the model does not read is no suspicion
-    found = find_suspicions(some if as_known is None else as_known(some), named, seed=seed) if suspicions else ()
-    found = (*trained_on(getattr(diagnoser, "training_ids_", None), some), *found)
     batch = diagnoser.batch(some)
+    found = trained_on(getattr(diagnoser, "training_ids_", None), some)
+    if suspicions:
+        found = (*found, *_doubts(diagnoser, some, named, batch, truth[kept], seed))
     return evaluate_batch(
         batch,
         truth[kept],
@@ -136,6 +138,20 @@ def evaluate(
         primary=primary,
         details=details,
     )
+
+
+def _doubts(
+    diagnoser: Evaluated,
+    records: Records,
+    named: NDArray[np.object_],
+    batch: Batch,
+    truth: NDArray[np.object_],
+    seed: int,
+) -> tuple[Suspicion, ...]:
+    """What is suspicious in the cases as the model reads them (the rest is none), and in its answers to them."""
+    as_known = getattr(diagnoser, "as_known", None)
+    found = find_suspicions(records if as_known is None else as_known(records), named, seed=seed)
+    return (*found, *doubtful_labels(batch, truth).suspicions())
 
 
 def must_not_miss(records: Records, labels: NDArray[np.object_]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ of logistic recalibration). Intervals are Wald's with the variance of Huber and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from diagnosis.evaluation.outcomes import FLOOR
 
 __all__ = ["DiagnosisCalibration", "calibrate_each", "recalibrate"]
 
-_STEPS, _WIDEST, _CLOSE = 50, 3.0, 1e-9
+# Newton's steps are squared near the end: what is left after such a step is far below it.
+_STEPS, _WIDEST, _CLOSE = 50, 3.0, 1e-6
 _Z = 1.959963984540054
 _COLUMNS = 16
 # Beyond this a slope stands for probabilities that separate the cases: no finite one is best.
@@ -116,37 +117,39 @@ def recalibrate(
     list of (estimate, (low, high)) or None
         Of a, and of b with `slope`. None where the likelihood has no finite maximum.
     """
-    design = np.vstack([np.ones_like(x), x]) if slope else np.ones((1, len(x)))
-    offset, theta = (np.zeros_like(x), np.array([0.0, 1.0])) if slope else (x, np.zeros(1))
     if not 0.0 < float(w @ y) < float(w.sum()) or (slope and np.ptp(x[w > 0]) == 0.0):
         return None
+    a, b = 0.0, 1.0
     for _ in range(_STEPS):
-        q = expit(offset + theta @ design)
+        q = expit(a + b * x)
         residual, bend = w * (y - q), w * q * (1.0 - q)
-        hessian = (design * bend) @ design.T
+        hessian, gradient = bend.sum()[None, None], residual.sum()[None]
+        if slope:
+            tilted = bend * x
+            hessian = np.array([[hessian[0, 0], tilted.sum()], [tilted.sum(), tilted @ x]])
+            gradient = np.append(gradient, residual @ x)
         if not np.isfinite(hessian).all() or np.linalg.cond(hessian) > 1e14:
             return None
-        step = np.linalg.solve(hessian, design @ residual)
+        step = np.linalg.solve(hessian, gradient)
         step *= min(1.0, _WIDEST / max(float(np.abs(step).max()), 1e-300))
-        theta = theta + step
-        if np.abs(theta).max() > _SLOPE_LIMIT:
+        a, b = a + float(step[0]), b + (float(step[1]) if slope else 0.0)
+        if max(abs(a), abs(b)) > _SLOPE_LIMIT:
             return None
         if np.abs(step).max() <= _CLOSE:
-            return _with_intervals(theta, hessian, design, residual, patient)
+            return _with_intervals((a, b)[: len(step)], hessian, [residual, residual * x][: len(step)], patient)
     return None
 
 
 def _with_intervals(
-    theta: NDArray[np.float64],
+    theta: Sequence[float],
     hessian: NDArray[np.float64],
-    design: NDArray[np.float64],
-    residual: NDArray[np.float64],
+    scores: Sequence[NDArray[np.float64]],
     patient: NDArray[np.int64],
 ) -> list[Fitted]:
-    scores = np.vstack([np.bincount(patient, residual * row) for row in design])
+    by_patient = np.vstack([np.bincount(patient, one) for one in scores])
     inverse = np.linalg.inv(hessian)
-    spread = _Z * np.sqrt(np.diag(inverse @ (scores @ scores.T) @ inverse))
-    return [(float(t), (float(t - s), float(t + s))) for t, s in zip(theta, spread, strict=True)]
+    spread = _Z * np.sqrt(np.diag(inverse @ (by_patient @ by_patient.T) @ inverse))
+    return [(t, (float(t - s), float(t + s))) for t, s in zip(theta, spread, strict=True)]
 
 
 def _columns(proba: NDArray[np.float64], which: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float64]]]:

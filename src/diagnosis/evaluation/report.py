@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from diagnosis.evaluation.report_sections import sections_of
 from diagnosis.evaluation.sample_size import SampleSize, sample_size
 from diagnosis.evaluation.shift import Shift, compare_records
 from diagnosis.evaluation.stages import Stages, evaluate_stages, stages_of
+from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.evaluation.verification import Verification, evaluate_verified
 from diagnosis.pages import ReportPage, render_report
 
@@ -177,7 +178,7 @@ def report(
     sides = {"training": train, "test": records}
     return EvaluationReport(
         title=title,
-        evaluation=found,
+        evaluation=_with_sides(diagnoser, found, records, train, cross, seed),
         card=card,
         facts=facts,
         names={
@@ -196,6 +197,19 @@ def report(
         site_matrix=site_matrix,
         synthetic=bool(records.info.get("synthetic")),
     )
+
+
+def _with_sides(
+    diagnoser: Any, found: Evaluation, records: Records, train: Records | None, cross: CrossEvaluation | None, seed: int
+) -> Evaluation:
+    """Add what only both sides of the split together can tell: copies across it, and a jump of the score."""
+    if train is None:
+        return found
+    as_known = getattr(diagnoser, "as_known", lambda one: one)
+    top1 = "top.1"
+    expected = None if cross is None else (cross.evaluation.overall.values[top1], cross.evaluation.n)
+    more = between_sides(as_known(records), as_known(train), found.overall.values[top1], expected, seed=seed)
+    return replace(found, suspicions=(*found.suspicions, *more))
 
 
 def _has(records: Records, group: str) -> bool:

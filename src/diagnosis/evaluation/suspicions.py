@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from diagnosis.records.records import Records
     from diagnosis.suggestions.training_ids import TrainingIds
 
-__all__ = ["find_suspicions", "score_jump", "trained_on"]
+__all__ = ["between_sides", "find_suspicions", "score_jump", "trained_on"]
 
 _MOST = 20
 _LEAST_JUMP = 0.03
@@ -114,6 +114,26 @@ def score_jump(cross_validated: float, n_train: int, tested: float, n_test: int)
         f"{cross_validated:.0%}, a jump of {jump / error:+.1f} standard errors: {why}."
     )
     return (Suspicion("score_jump", says, n_test, abs(jump)),)
+
+
+def between_sides(
+    records: Records, train: Records, tested: float | None, cross: tuple[float | None, int] | None, *, seed: int = 0
+) -> tuple[Suspicion, ...]:
+    """Look at both sides of a split: copies of training cases among the tested, and a jump of the score.
+
+    Parameters
+    ----------
+    records, train : Records
+        As the model reads them.
+    tested : float or None
+        Top-1 of the tested cases.
+    cross : (float or None, int), optional
+        Top-1 by cross-validation of the training cases, and how many.
+    """
+    found = tuple(inside_train(records, train, seed=seed))
+    if cross is None or cross[0] is None or tested is None:
+        return found
+    return (*found, *score_jump(cross[0], cross[1], tested, len(records)))
 
 
 def trained_on(ids: TrainingIds | None, records: Records) -> tuple[Suspicion, ...]:

@@ -121,8 +121,9 @@ def _portion(
 ) -> Iterator[Evidence]:
     """Explain a few cases together."""
     lineage, raw, parts = encoder.lineage_, model.scores(X), model.contributions(X, shown)
-    factors, scores = scale.factors(raw), scale.apply(raw)
-    log_p, shift, ids = log_softmax(scores), np.asarray(scale.shift or 0.0), cases.case_ids
+    factors, shift, ids = scale.factors(raw), np.asarray(scale.shift or 0.0), cases.case_ids
+    scores = factors[:, None] * raw + shift if scale.shift else factors[:, None] * raw
+    log_p = log_softmax(scores)
     inherited, place = encoder.inherited(cases), _places(lineage)
     recorded = _recorded(cases, encoder, place, [{one for two in of.values() for one in two} for of in inherited])
     known = _known_context(cases, lineage)

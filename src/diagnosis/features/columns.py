@@ -17,6 +17,8 @@ from diagnosis.features.values import Scales, ValueScale
 
 # The order of a finding's columns; the value's column follows `measured`, those of texts come last.
 STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low", "z", "onset")
+# Columns of one finding: name, state, text.
+_Named = list[tuple[str, str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,14 @@ class FindingColumns:
         """The finding's name in column names."""
         return finding_key(self.code, self.subject)
 
-    def columns(self) -> list[tuple[str, str, str | None]]:
+    def columns(self) -> _Named:
         """Name the columns in order: (name, state, text)."""
         scaled = {"value": self.value is not None, "onset": self.onset is not None}
+        key = self.key
         own = [state for state in STATES if state in self.states or scaled.get(state, False)]
         return [
-            *((f"{state}:{self.key}", state, None) for state in own),
-            *((f"{self.key}={text}", "text", text) for text in self.texts),
+            *[(f"{state}:{key}", state, None) for state in own],
+            *[(f"{key}={text}", "text", text) for text in self.texts],
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -160,8 +163,9 @@ def lay_out(
             start += 1
     column = {state: np.full(len(ordered) + 1, -1, np.int32) for state in STATES}
     texts: dict[tuple[int, str], int] = {}
-    for i, finding in enumerate(ordered):
-        for _, state, text in finding.columns():
+    named = [finding.columns() for finding in ordered]
+    for i, columns in enumerate(named):
+        for _, state, text in columns:
             if text is None:
                 column[state][i] = start
             else:
@@ -175,7 +179,7 @@ def lay_out(
         text=texts,
         scales=Scales.of([finding.value for finding in ordered]),
         onsets=Scales.of([finding.onset for finding in ordered]),
-        lineage=_lineage(context, ordered),
+        lineage=_lineage(context, ordered, named),
         spread=None if hierarchy is None else _spread(hierarchy, ordered),
         windows=windows,
         history=history,
@@ -189,7 +193,7 @@ def _spread(hierarchy: Hierarchy, findings: Sequence[FindingColumns]) -> Spread:
     return Spread.over(hierarchy, having("present"), having("absent"), len(findings))
 
 
-def _lineage(context: ContextColumns, findings: Sequence[FindingColumns]) -> Lineage:
+def _lineage(context: ContextColumns, findings: Sequence[FindingColumns], named: Sequence[_Named]) -> Lineage:
     own = context.columns()
     parts = list(dict.fromkeys(part for _, part in own))
     past = [finding for finding in findings if finding.history]
@@ -200,8 +204,9 @@ def _lineage(context: ContextColumns, findings: Sequence[FindingColumns]) -> Lin
     for i, finding in enumerate(past, start=len(parts)):
         key = EARLIER + finding.key
         rows += [(f"{name}:{finding.key}", key, "history", name, i) for name in finding.history]
-    for i, finding in enumerate(findings, start=before):
-        rows += [(name, finding.key, state, text, i) for name, state, text in finding.columns()]
+    keys = [finding.key for finding in findings]
+    for i, (key, columns) in enumerate(zip(keys, named, strict=True), start=before):
+        rows += [(name, key, state, text, i) for name, state, text in columns]
     names, code, state, text, position = zip(*rows, strict=True) if rows else ((),) * 5
     own_findings = [*past, *findings]
     return Lineage(
@@ -210,7 +215,7 @@ def _lineage(context: ContextColumns, findings: Sequence[FindingColumns]) -> Lin
         state=_objects(state),
         text=_objects(text),
         finding=np.array(position, np.int32),
-        keys=_objects([*parts, *(EARLIER + one.key for one in past), *(one.key for one in findings)]),
+        keys=_objects([*parts, *(EARLIER + one.key for one in past), *keys]),
         key_code=_objects([*parts, *(one.code for one in own_findings)]),
         key_subject=_objects([*(None for _ in parts), *(one.subject for one in own_findings)]),
         context=np.arange(before + len(findings)) < before,

@@ -33,6 +33,9 @@ class FindingCounts:
     values: Tally = field(default_factory=Tally)
     history: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     onsets: Tally = field(default_factory=Tally)
+    # Findings of the last part, which the next one mostly has as well, and their numbers.
+    _names: Sequence[Finding] = ()
+    _numbers: Sequence[int] = ()
     n_unusable: int = 0
     n_without_range: int = 0
 
@@ -57,10 +60,10 @@ class FindingCounts:
 
     def add_states(self, names: Sequence[Finding], cases: NDArray[np.int64]) -> None:
         """Count cases by finding and state (present, absent, uncertain), shape (n_findings, 3)."""
-        used = np.flatnonzero(cases.any(axis=1))
-        finding = [self._number(names[i]) for i in used.tolist()]
+        if names != self._names:
+            self._names, self._numbers = names, [self._number(name) for name in names]
         self._make_room()
-        self.states[finding, : cases.shape[1]] += cases[used]
+        self.states[self._numbers, : cases.shape[1]] += cases
 
     def _make_room(self) -> None:
         if len(self.index) > len(self.states):
@@ -175,7 +178,7 @@ def choose_columns(
             history=_history(counts, i, min_cases, i in values, left_out),
             onset=onsets.get(i),
         )
-        if columns.columns():
+        if columns.states or columns.texts or columns.value is not None or columns.onset is not None:
             candidates.append((-int(recorded[i]), finding_key(code, subject), columns))
     candidates.sort(key=lambda candidate: candidate[:2])
     return Chosen(tuple(columns for _, _, columns in candidates[:max_codes]), n_unconverted)

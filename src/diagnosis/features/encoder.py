@@ -190,10 +190,8 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         options = self.get_params(deep=False)
         check_options(options)
         check_whole_patients(records, self.windows)
-        ready = partial(packed, wanted=not self.hierarchy)
-        whole = bool(self.windows)
-        learned = over_parts(records, lambda parts: learn(parts, options, kept), ready, n_jobs=n_jobs, whole=whole)
-        return self._take(learned)
+        ready, work = partial(packed, wanted=not self.hierarchy), partial(learn, options=options, kept=kept)
+        return self._take(over_parts(records, work, ready, n_jobs=n_jobs, whole=bool(self.windows)))
 
     def _take(self, learned: Learned) -> Self:
         layout = lay_out(learned.context, learned.findings, learned.hierarchy, checked_windows(self.windows))
@@ -262,7 +260,7 @@ class FindingEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     def encode_case(self, case: Case, records: Records | None = None) -> csr_matrix:
         """Encode one case by hand, in microseconds; the row is the one `transform` gives it.
 
-        Findings go by their codes. Where only the tables can tell (a finding that repeats, a hierarchy, windows), the
+        Findings go by their codes. Where only the tables can tell (rows known together, a hierarchy, windows), the
         case takes the way of `transform`, as `records` where the same case is at hand as such.
 
         Returns

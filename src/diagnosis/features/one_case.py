@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +29,8 @@ _NO_WORDS = (None, None)
 _STATES = ("present", "absent", "uncertain", "measured", "value", "high", "low", "z", "onset")
 _LOW, _HIGH = ("L", "LL"), ("H", "HH")
 _LARGEST_FLOAT = sys.float_info.max
+# Times that need no knowledge of the records' time zone.
+_PLAIN_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 def _numbers(table: str) -> tuple[tuple[str, float, float], ...]:
@@ -91,8 +95,8 @@ class CasePlan:
 def case_cells(case: Case, plan: CasePlan) -> Cells | None:
     """Columns and values of a case's row; None where only the tables can tell.
 
-    That is where a finding repeats, the encoder looks back in time or spreads findings over a hierarchy, or something
-    about the case is not as format 1 wants it.
+    That is where two rows of a finding were seen or known together, the encoder looks back in time or spreads findings
+    over a hierarchy, or something about the case is not as format 1 wants it.
     """
     layout = plan.layout
     if layout.spread is not None or layout.history:
@@ -100,17 +104,46 @@ def case_cells(case: Case, plan: CasePlan) -> Cells | None:
     cells = _context_cells(case, plan)
     if cells is None:
         return None
-    seen: set[tuple[str, str | None]] = set()
+    rows: dict[tuple[str, str | None], list[Finding]] = {}
     for finding in case.findings:
-        key = (finding.code, None if finding.subject == "patient" else finding.subject)
-        if key in seen or not _is_plain(finding):
+        if not _is_plain(finding):
             return None
-        seen.add(key)
+        key = (finding.code, None if finding.subject == "patient" else finding.subject)
+        rows.setdefault(key, []).append(finding)
+    for key, found in rows.items():
+        latest = found[0] if len(found) == 1 else _latest(found)
+        if latest is None:
+            return None
         place = plan.places.get(key)
         if place is not None:
-            _add_finding(cells, finding, place, layout, case)
+            _add_finding(cells, latest, place, layout, case)
     cells.pop(-1, None)
     return cells
+
+
+def _latest(found: list[Finding]) -> Finding | None:
+    """The last known of rows of one finding; None where two were seen or known together, or a time is in question."""
+    by_known: dict[datetime, Finding] = {}
+    times = set()
+    for finding in found:
+        time = _instant(finding.time)
+        known = time if finding.known is None else _instant(finding.known)
+        if time is None or known is None:
+            return None
+        times.add(time)
+        by_known[known] = finding
+    return by_known[max(by_known)] if len(by_known) == len(times) == len(found) else None
+
+
+def _instant(time: object) -> datetime | None:
+    if isinstance(time, datetime):
+        return None if time.tzinfo is None else time
+    if not isinstance(time, str) or not _PLAIN_TIME.fullmatch(time):
+        return None
+    try:
+        return datetime.fromisoformat(time)
+    except ValueError:  # no such day
+        return None
 
 
 def _context_cells(case: Case, plan: CasePlan) -> Cells | None:

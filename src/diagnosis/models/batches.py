@@ -60,18 +60,27 @@ class InMemory:
         return iter(self.double)
 
 
-def in_memory(X: Matrix, n_classes: int) -> InMemory:
-    """Divide a matrix into blocks for scores of `n_classes` diagnoses."""
+def in_memory(X: Matrix, n_classes: int, *, single: bool = True) -> InMemory:
+    """Divide a matrix into blocks for scores of `n_classes` diagnoses; without `single` there are none in float32."""
     n, p = (int(size) for size in X.shape)
     stored = X.nnz if sparse.issparse(X) else X.size
     # Adding up a block's gradient costs a pass over all coefficients: let the block be worth it.
     least = int(10 * p * n / max(stored, 1))
     step = max(_CACHED // n_classes, min(least, n), 256)
     parts = [slice(start, min(start + step, n)) for start in range(0, n, step)]
-    single = _row_blocks(X.astype(np.float32), parts)
-    if sparse.issparse(X) and _DENSE * n * p < stored and n * p < _HELD_DENSE:
-        single = tuple(block.toarray() for block in single)
-    return InMemory((n, p), _row_blocks(X, parts), single)
+    return InMemory((n, p), _row_blocks(X, parts), _single_blocks(X, parts, stored) if single else ())
+
+
+def _single_blocks(X: Matrix, parts: list[slice], stored: int) -> tuple[Any, ...]:
+    """Return blocks in float32 that share what says where their entries are, or dense ones."""
+    n, p = X.shape
+    if isinstance(X, np.ndarray):
+        return _row_blocks(X.astype(np.float32), parts)
+    held = (X.data.astype(np.float32), X.indices, X.indptr)
+    blocks = _row_blocks(sparse.csr_matrix(held, shape=X.shape, copy=False), parts)
+    if _DENSE * n * p < stored and n * p < _HELD_DENSE:
+        return tuple(block.toarray() for block in blocks)
+    return blocks
 
 
 def _row_blocks(X: Any, parts: list[slice]) -> tuple[Any, ...]:

@@ -140,7 +140,7 @@ class LinearModel(ScoreClassifier):
         self.cardinal_ = np.empty((0, 2))
         if self.monotone:
             found = self._monotone(cases, found)
-        return self._keep(cases, in_memory(cases.X, len(cases.classes)), found)
+        return self._keep(cases, in_memory(cases.X, len(cases.classes), single=False), found)
 
     def _monotone(
         self, cases: TrainingSet, found: tuple[FloatArray, FloatArray, int]
@@ -199,7 +199,7 @@ class LinearModel(ScoreClassifier):
         for column in np.unique(self.cardinal_[:, 1]).astype(int):
             among = np.isin(np.arange(len(self.classes_)), self.cardinal_[self.cardinal_[:, 1] == column, 0])
             new.coef_[:, column] = lowest(new.coef_[:, column], among)
-        mean, square, seen = moments(in_memory(cases.X, len(self.classes_)), cases.weight)
+        mean, square, seen = moments(in_memory(cases.X, len(self.classes_), single=False), cases.weight)
         new.seen_ = self.seen_ + seen
         new.mean_ = (self.seen_ * self.mean_ + seen * mean) / new.seen_
         new.square_ = self.square_ + square

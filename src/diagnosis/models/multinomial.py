@@ -176,9 +176,11 @@ def _product(problem: Problem, proba: list[Any], V: FloatArray) -> FloatArray:
 
 def _single(rows: RowBatches) -> Iterator[tuple[slice, Any]]:
     """Yield the batches in float32."""
-    parts = rows.single if isinstance(rows, InMemory) else (X.astype(np.float32) for X in rows.batches())
+    if not isinstance(rows, InMemory):
+        yield from ((part, X.astype(np.float32)) for part, X in blocks(rows))
+        return
     start = 0
-    for X in parts:
+    for X in rows.single:
         yield slice(start, start + X.shape[0]), X
         start += X.shape[0]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from diagnosis.errors import InputError
 from diagnosis.readers.buckets import Rows, parts_in_any_order
@@ -15,9 +17,10 @@ from diagnosis.readers.in_step import InStep, NotInOrderError
 from diagnosis.readers.partitions import Partitions, open_partitions
 from diagnosis.readers.tables import INFO, read_info, read_table, table_sources
 from diagnosis.readers.unique_ids import check_unique
-from diagnosis.records import TABLES, Records, Report
+from diagnosis.records import TABLES, Problem, Records, Report
 from diagnosis.records.loading import checked_info, load, words_of
 from diagnosis.records.report import TableCount
+from diagnosis.records.suspicions import twin_codes
 from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["RecordsFolder", "open_records"]
@@ -34,7 +37,8 @@ class RecordsFolder:
 
     Iterating gives `Records` of at most `batch_cases` cases each, in the order of the table ``cases``, as often as
     asked. Every law of format 1 that a batch can show is checked, as by `read_records`. Whether an id stands twice is
-    checked over the whole; suspicions (rare diagnoses, twins of codes) are those of a batch.
+    checked over the whole; suspicions (rare diagnoses, units) are those of a batch, but for twins of codes: see
+    `report`.
 
     Parameters
     ----------
@@ -129,6 +133,21 @@ class RecordsFolder:
             return work(self._parts(columns, of_cases))
         self._check_ids()
         return done
+
+    @cached_property
+    def report(self) -> Report:
+        """What no batch can show alone: codes of the whole that differ only in case, width or spaces.
+
+        Looked up once, by going through the codes of all findings.
+        """
+        findings = self._others["findings"]
+        codes: set[str] = set()
+        for batch in findings.only(("code",)).batches(_BATCH_ROWS):
+            codes.update(pc.unique(batch["code"].combine_chunks()).cast(pa.string()).to_pylist())
+        twins = twin_codes(list(codes))
+        found = Problem("warning", twins.kind, twins.table, twins.column, twins.says, count=twins.count)
+        counts = {"cases": len(self), "findings": findings.n_rows}
+        return Report((found,) if twins.count else (), {name: TableCount(n, n) for name, n in counts.items()})
 
     def _check_ids(self) -> None:
         if not self._unique:

@@ -205,7 +205,7 @@ def _choice(findings: pa.Table, name: str, choices: tuple[str, ...], n: int) -> 
     if is_blank(indices):
         return blank(np.int8(-1), n)
     place = {w: i for i, w in enumerate(choices)}
-    return np.append([place[w] for w in words], -1).astype(np.int8)[indices]
+    return np.take(np.append([place[w] for w in words], -1).astype(np.int8), indices)
 
 
 def _latest(

@@ -74,7 +74,7 @@ def taken(table: pa.Table, rows: _Ints, one_case: bool | None = None) -> pa.Tabl
 
 def compact(table: pa.Table) -> pa.Table:
     """Return a table in one piece that holds no more than its rows: a view pickles all that it looks at."""
-    if any(c.num_chunks != 1 or c.chunk(0).offset for c in table.columns) or table.nbytes < table.get_total_buffer_size():
+    if table.get_total_buffer_size() > 2 * table.nbytes:
         return table.take(pa.array(np.arange(len(table))))
     return table.combine_chunks()
 

@@ -19,7 +19,7 @@ from diagnosis.records.suspected_units import suspected_units
 from diagnosis.vocabulary import Vocabulary, convert, is_unit
 from diagnosis.vocabulary.units import common_units, ucum_of
 
-__all__ = ["suspicions"]
+__all__ = ["suspicions", "twin_codes"]
 
 RARE = 5
 _SHOWN = 5
@@ -33,7 +33,7 @@ def suspicions(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], word
     findings = tables["findings"]
     code = findings["code"].combine_chunks()
     yield from _unknown_codes(code, words)
-    yield from _twins(code)
+    yield twin_codes(_used(code))
     yield from _line_breaks(tables)
     if "unit" in findings.column_names:
         unit = findings["unit"].combine_chunks()
@@ -73,14 +73,15 @@ def _unknown_codes(code: pa.DictionaryArray, words: Vocabulary) -> Iterator[Faul
         yield Fault("unknown_codes", "findings", "code", says, _rows_with(code, unknown), near, len(unknown))
 
 
-def _twins(code: pa.DictionaryArray) -> Iterator[Fault]:
+def twin_codes(codes: Sequence[str]) -> Fault:
+    """Count groups of codes that differ only in case, width or spaces; `count` is 0 where there is none."""
     folded: dict[str, list[str]] = defaultdict(list)
-    for one in sorted(_used(code)):
+    for one in sorted(codes):
         folded["".join(unicodedata.normalize("NFKC", one).casefold().split())].append(one)
     twins = [group for group in folded.values() if len(group) > 1]
     shown = "; ".join(" ~ ".join(group) for group in twins[:_SHOWN])
     says = f"{len(twins):,} groups of codes differ only in case, width or spaces and may be one: {shown}"
-    yield Fault("suspected_twins", "findings", "code", says, _NO_ROWS, (), len(twins))
+    return Fault("suspected_twins", "findings", "code", says, _NO_ROWS, (), len(twins))
 
 
 def _line_breaks(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:

@@ -60,7 +60,7 @@ def adapted(
         )
     trained = _unadapted(diagnoser.calibration_, diagnoser.card_)
     base = replace(trained.scale, sharpness=1.0, shift=())
-    y = None
+    y, old = None, trained.prior
     if prior is not None:
         found = ShrunkPrior(_stated(diagnoser, prior, trained.prior), 0.0, 0.0)
     elif site is not None:
@@ -68,8 +68,9 @@ def adapted(
     else:
         assert records is not None
         y = _indices(diagnoser, records)
-        found = shrunk_prior(np.bincount(y[y >= 0], minlength=len(trained.prior)), trained.prior, strength)
-    scale = replace(base, shift=tuple(log_shift(found.prior, trained.prior).tolist()))
+        old = _expected(diagnoser, base, records, y)
+        found = shrunk_prior(np.bincount(y[y >= 0], minlength=len(old)), old, strength)
+    scale = replace(base, shift=tuple(log_shift(found.prior, old).tolist()))
     made = replace(trained, scale=scale, prior=found.prior)
     chosen: tuple[str, ...] = ()
     if records is not None and y is not None:
@@ -169,6 +170,17 @@ def _indices(diagnoser: Diagnoser, records: Records) -> npt.NDArray[np.int64]:
             "give labelled cases, or state a prior",
         )
     return y
+
+
+def _expected(diagnoser: Diagnoser, scale: Scale, records: Records, y: npt.NDArray[np.int64]) -> FloatArray:
+    """Share of each diagnosis that the model, unadapted, expects among the place's labelled cases; sums to 1.
+
+    What ages, sexes and findings say of the place's prevalence already stands in its probabilities; only what they
+    leave is to be moved. Against the prior of training it would count twice.
+    """
+    scores = diagnoser.raw_scores(records)[y >= 0]
+    found: FloatArray = np.maximum(softmax(scale.apply(scores)).mean(axis=0), 1e-12)
+    return found / found.sum()
 
 
 def _chosen_here(

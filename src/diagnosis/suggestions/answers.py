@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["answer", "answers_to", "asked_for", "batch_of", "probabilities_of"]
+__all__ = ["answer", "answers_to", "asked_for", "batch_of", "facts_of", "probabilities_of"]
 
 
 def asked_for(diagnoser: Diagnoser, top: int | None, reading: str | None) -> tuple[int, str]:
@@ -106,7 +106,7 @@ def answer(
     listed : ndarray of shape (n_cases, n_listed), optional
         Probabilities of the differential reading, to rank by; sets, flags and abstention stay those of the batch.
     """
-    facts = _facts(diagnoser, seen, X, unknown, batch.proba)
+    facts = facts_of(diagnoser, seen, X, unknown, batch.proba)
     name, moment = diagnoser.name, batch.as_of
     shown = batch.proba if listed is None else listed
     codes = batch.diagnoses if listed is None else diagnoser.codes("differential")
@@ -139,7 +139,7 @@ def answer(
     return made
 
 
-def _facts(
+def facts_of(
     diagnoser: Diagnoser,
     seen: Records,
     X: csr_matrix,

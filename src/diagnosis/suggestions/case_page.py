@@ -75,7 +75,7 @@ _IMPLAUSIBLE = {
     "zh": "{names}：数值超出人体可能范围，未予采用；请核对数值与单位。",
 }
 _REASONS = {
-    TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型认识的所见"},
+    TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型可用的发现"},
     UNSURE: {"en": UNSURE, "zh": "首位诊断的把握不足，达不到事先声明的错误率"},
 }
 

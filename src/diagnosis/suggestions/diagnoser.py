@@ -263,9 +263,9 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     ) -> Diagnoser:
         """Return a diagnoser for another place: its prevalence moves the base, no contribution changes.
 
-        Every probability is multiplied by new over old share and renormalised. With labelled `records` of 200 cases or
-        more, one further temperature and the sets are chosen on them (and the flags, with 100 must-not-miss cases);
-        otherwise those promises remain those of training. Adapting again starts from training.
+        Every probability is multiplied by new over old share (with `records`: over the share the model expects of
+        these cases) and renormalised. With 200 labelled `records` or more, one further temperature and the sets are
+        chosen on them (and the flags, with 100 must-not-miss cases); otherwise they remain those of training.
 
         Parameters
         ----------
@@ -276,7 +276,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         site : str
             One of the training sites with 20 cases or more.
         strength : float, optional
-            How many cases the training prior is worth beside those counted; chosen by their likelihood when not given.
+            How many cases the old shares are worth beside those counted; chosen by their likelihood when not given.
         """
         return adapted(self, prior=prior, records=records, site=site, strength=strength)
 

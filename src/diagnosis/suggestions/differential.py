@@ -17,6 +17,7 @@ from diagnosis.suggestions.edits import Asked, changes_of
 from diagnosis.suggestions.flags import Flag
 
 if TYPE_CHECKING:
+    import pandas as pd
     from scipy.sparse import csr_matrix
 
     from diagnosis.suggestions.diagnoser import Diagnoser
@@ -111,48 +112,9 @@ class Differential:
         return self.ranked[rank]
 
     def __str__(self) -> str:
-        marks = {s.diagnosis: ("!" if s.diagnosis in self.must_not_miss else " ") for s in self.ranked}
-        rows = [
-            f"{s.rank:>3}{marks[s.diagnosis]} {_percent(s.probability)}  {s.diagnosis}  {s.name}" for s in self.ranked
-        ]
-        rest = 1 - sum(s.probability for s in self.ranked) - (self.other or 0.0)
-        if len(self._codes) > len(self.ranked) + (self.other is not None):
-            rows.append(f"     {_percent(max(rest, 0.0))}  others the model knows")
-        if self.other is not None:
-            rows.append(f"     {_percent(self.other)}  none that the model knows by name")
-        if beyond := [d for d in self.must_not_miss if d not in marks]:
-            names = [f"{d} {self.records.vocabulary.diagnosis_name(d)}" for d in beyond]
-            rows.append(f"not to be missed, beyond this list: {', '.join(names)}")
-        rows += self._notes()
-        if self.abstained:
-            rows.insert(0, f"abstains: {self.abstain_reason}")
-        rows = [*(f"RED FLAG  {f.rule}" for f in self.flags if f.kind == "red_flag"), *rows]
-        return "\n".join([f"case {self.case_id}, as of {self.as_of}, {self.reading}", *rows])
+        from diagnosis.suggestions.as_text import text_of
 
-    def _named(self, code: str) -> str:
-        """A code with its name, where it has one."""
-        name = self.records.vocabulary.name(code)
-        return code if name == code else f"{name} ({code})"
-
-    def _notes(self) -> list[str]:
-        """What the input did not bear, in lines."""
-        notes, values = [], {f.kind: f.values for f in self.flags}
-        if self.unknown_codes:
-            near = values.get("unknown_codes", {}).get("near", {})
-            said = [
-                self._named(c) + (f" (perhaps {', '.join(near[c])}?)" if c in near else "") for c in self.unknown_codes
-            ]
-            notes.append(f"not understood: {', '.join(said)}")
-        if self.not_used["values"]:
-            notes.append(f"values not used, for their unit or size: {self.not_used['values']}")
-        if "implausible_value" in values:
-            codes = [self._named(c) for c in values["implausible_value"]["codes"]]
-            notes.append(f"not used, no living patient has this value: {', '.join(codes)}")
-        if "unlike_training" in values:
-            notes.append("no training case resembles this one")
-        if "trained_on" in values:
-            notes.append("the case or its patient was among the training cases")
-        return notes
+        return text_of(self)
 
     def __repr__(self) -> str:
         first = f"{self.ranked[0].name} {self.ranked[0].probability:.0%}" if self.ranked else "nothing"
@@ -319,6 +281,27 @@ class Differential:
 
         return next_questions(self, k, phases, tests=tests)
 
+    def similar_cases(self, k: int = 10) -> pd.DataFrame:
+        """Return the training cases for which the same evidence speaks, nearest first.
+
+        Cases are near where their findings add the same to the shown diagnoses: the distance between what each finding
+        speaks for and against, in nats; see `similar_cases` in `suggestions.similar`.
+
+        Returns
+        -------
+        DataFrame
+            ``distance``, ``similarity`` (of what is recorded, 0 to 1), ``diagnosis``, ``name``, ``case_id``. Never on
+            a page: ids stay at the site, in the bundle's ``local`` folder.
+
+        Raises
+        ------
+        InputError
+            The training cases did not travel with the model, or were not kept by the release that saved it.
+        """
+        from diagnosis.suggestions.similar import similar_cases
+
+        return similar_cases(self, k)
+
     @property
     def _codes(self) -> npt.NDArray[np.object_]:
         return self.diagnoser.codes(self.reading)
@@ -344,8 +327,3 @@ class Differential:
                 near=nearest(diagnosis, [*classes, *names]),
             )
         return classes.index(diagnosis)
-
-
-def _percent(p: float) -> str:
-    """A probability in six places; never 0 and never 100 per cent."""
-    return " <0.1%" if p < 0.001 else ">99.9%" if p > 0.999 else f"{p:6.1%}"

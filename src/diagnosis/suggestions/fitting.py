@@ -123,7 +123,7 @@ def fit_records(
         card=card,
         red_flags=red_flags_of(seen, ()),
         training_ids=TrainingIds.of(labelled.records.case_ids, [*labelled.records.groups, *labelled.groups]),
-        neighbours=Neighbours.of(labelled.records, encoder, d.seed),
+        neighbours=Neighbours.of(labelled.records, encoder, d.seed, labelled.y),
         answers=answers,
     )
 

@@ -41,7 +41,7 @@ Kind = Literal[
     "unlisted",
 ]
 
-TOO_LITTLE = "no finding that the model knows"
+TOO_LITTLE = "no finding that the model can use"
 UNSURE = "the most probable diagnosis is too unsure for the declared error"
 _YEAR = 365.25
 _MOST_NAMES = 20

@@ -7,7 +7,6 @@ written the folder says that it is not finished.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from diagnosis.errors import InputError
 from diagnosis.readers import open_records
 from diagnosis.readers.parquet_files import write_parquet
+from diagnosis.suggestions.plain_answers import PlainAnswers
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Parts", "suggest_parts"]
 
 _DONE, _UNDONE = "suggestions.json", "unfinished.json"
-_CHUNK = 500
+_CHUNK = 2_000
 _TEXTS = pa.list_(pa.string())
 _SCHEMA = pa.schema(
     [
@@ -109,6 +109,7 @@ def suggest_parts(
     asked = {"model": diagnoser.fingerprint, "top": top, "reading": reading, "part_cases": part_cases}
     identity = {**asked, "n_cases": len(source), "records": _files_of(Path(records))}
     _take(folder, identity)
+    answered = PlainAnswers(diagnoser, top, reading)
     n_cases = n_parts = n_kept = 0
     for n_parts, some in enumerate(source, start=1):
         part = folder / f"part-{n_parts - 1:05d}.parquet"
@@ -116,7 +117,7 @@ def suggest_parts(
         if _is_whole(part, len(some)):
             n_kept += 1
             continue
-        _write(_table(diagnoser, some, top, reading), part)
+        _write(_table(answered, some), part)
     _finish(folder, {"format": 1, **asked, "n_cases": n_cases, "n_parts": n_parts}, identity)
     return Parts(folder, n_cases, n_parts, n_kept)
 
@@ -162,16 +163,13 @@ def _is_whole(part: Path, n_cases: int) -> bool:
     return False
 
 
-def _table(diagnoser: Diagnoser, some: Records, top: int | None, reading: Reading | None) -> pa.Table:
-    rows = list(_rows(diagnoser, some, top, reading))
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
-
-
-def _rows(diagnoser: Diagnoser, some: Records, top: int | None, reading: Reading | None) -> Iterator[dict[str, Any]]:
+def _table(answered: PlainAnswers, some: Records) -> pa.Table:
+    rows: list[dict[str, Any]] = []
     for start in range(0, len(some), _CHUNK):
-        for one in diagnoser.suggest(some[start : start + _CHUNK], top=top, reading=reading):
-            plain = one.to_json()
-            yield {**plain, "flags": json.dumps(plain["flags"], ensure_ascii=False)}
+        rows += answered(some[start : start + _CHUNK])
+    for row in rows:
+        row["flags"] = json.dumps(row["flags"], ensure_ascii=False)
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
 def _write(table: pa.Table, part: Path) -> None:

@@ -6,6 +6,7 @@ has seen anything alike; what is far is set by the training cases, each beside t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,40 @@ from diagnosis.features import FindingEncoder
 from diagnosis.models.files import read_arrays, write_arrays
 from diagnosis.records import Records
 
-__all__ = ["Neighbours"]
+__all__ = ["Neighbours", "PastCases"]
 
 _MOST_CASES, _MOST_ASKED, _BLOCK = 20_000, 2_000, 200
 #: One training case in a hundred is as far from all others as a case that is flagged.
 _FAR = 0.01
 _LEAST_CASES = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PastCases:
+    """Training cases as they were encoded, with their ids and diagnoses; they never leave the site.
+
+    Parameters
+    ----------
+    X : csr_matrix of shape (n_cases, n_columns), float32
+    case_ids, diagnoses : ndarray of str, shape (n_cases,)
+    """
+
+    X: sparse.csr_matrix
+    case_ids: npt.NDArray[np.str_]
+    diagnoses: npt.NDArray[np.str_]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All of it as plain arrays."""
+        kept = {"data": self.X.data, "indices": self.X.indices, "indptr": self.X.indptr}
+        named = {"case_ids": self.case_ids, "diagnoses": self.diagnoses}
+        return {f"past_{name}": array for name, array in {**kept, **named}.items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], shape: tuple[int, int]) -> PastCases:
+        """Take what `arrays` gave, of a matrix of (n_columns, n_cases)."""
+        parts = tuple(arrays[f"past_{name}"] for name in ("data", "indices", "indptr"))
+        X = sparse.csr_matrix(parts, shape=shape[::-1])
+        return cls(X, arrays["past_case_ids"], arrays["past_diagnoses"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,29 +67,38 @@ class Neighbours:
         0 for context such as age, which is flagged by itself.
     far : float
         A case whose nearest has a smaller cosine is unlike any; 0: too few cases to say so.
+    past : PastCases or None
+        Who they are; None in what a release before kept.
     """
 
     columns: sparse.csr_matrix
     weight: npt.NDArray[np.float64]
     far: float = field(default=0.0)
+    past: PastCases | None = None
 
     @classmethod
-    def of(cls, records: Records, encoder: FindingEncoder, seed: int) -> Neighbours:
-        """Take up to 20,000 training cases, and find out how far is far."""
+    def of(
+        cls, records: Records, encoder: FindingEncoder, seed: int, diagnoses: npt.NDArray[np.object_] | None = None
+    ) -> Neighbours:
+        """Take up to 20,000 training cases, with the diagnosis each was learned as, and find out how far is far."""
         rng = np.random.default_rng(seed)
         n = len(records)
-        some = records if n <= _MOST_CASES else records[np.sort(rng.choice(n, _MOST_CASES, replace=False))]
-        found = _recorded(encoder.transform(some))
+        taken = np.arange(n) if n <= _MOST_CASES else np.sort(rng.choice(n, _MOST_CASES, replace=False))
+        some = records if n <= _MOST_CASES else records[taken]
+        X = encoder.transform(some)
+        past = None if diagnoses is None else PastCases(X, some.case_ids.astype(str), diagnoses[taken].astype(str))
+        found = _recorded(X)
         share = np.asarray(found.mean(axis=0)).ravel()
         lineage = encoder.lineage_
         weight = np.where(lineage.context[lineage.finding], 0.0, -np.log(np.maximum(share, 1.0 / max(len(some), 1))))
         rows = _unit(found, weight)
         if len(some) < _LEAST_CASES:
-            return cls(_turned(rows), weight)
+            return cls(_turned(rows), weight, past=past)
         asked = np.arange(len(some)) if len(some) <= _MOST_ASKED else rng.choice(len(some), _MOST_ASKED, replace=False)
         _, patient = np.unique(some.groups.astype(str), return_inverse=True)
         columns = _turned(rows)
-        return cls(columns, weight, float(np.quantile(_nearest(rows[asked], columns, patient[asked], patient), _FAR)))
+        nearest = _nearest(rows[asked], columns, patient[asked], patient)
+        return cls(columns, weight, float(np.quantile(nearest, _FAR)), past)
 
     def __len__(self) -> int:
         return int(self.columns.shape[1])
@@ -92,7 +130,7 @@ class Neighbours:
         kept = self.columns
         parts: dict[str, npt.NDArray[Any]] = {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
         numbers = {"weight": self.weight, "far": np.array([self.far]), "n_cases": np.array([len(self)])}
-        write_arrays(path, {**parts, **numbers})
+        write_arrays(path, {**parts, **numbers, **({} if self.past is None else self.past.arrays())})
 
     @classmethod
     def read(cls, path: Path) -> Neighbours:
@@ -100,7 +138,8 @@ class Neighbours:
         a = read_arrays(path)
         shape = (len(a["weight"]), int(a["n_cases"][0]))
         columns = sparse.csr_matrix((a["data"], a["indices"], a["indptr"]), shape=shape)
-        return cls(columns, a["weight"], float(a["far"][0]))
+        past = PastCases.of_arrays(a, shape) if "past_data" in a else None
+        return cls(columns, a["weight"], float(a["far"][0]), past)
 
 
 def _recorded(X: sparse.csr_matrix) -> sparse.csr_matrix:

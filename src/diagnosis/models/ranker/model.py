@@ -53,7 +53,7 @@ class RankerModel(ScoreClassifier):
     smoothing : float
         How many cases of the whole each diagnosis is pulled to in naive Bayes; above 0.
     logistic : {"auto", "exact", "batches", "none"}
-        The logistic part of the first stage: Newton's method, two runs over the cases in small batches, or none.
+        The logistic part of the first stage: Newton's method, one run over the cases in small batches, or none.
         ``"auto"``: exact where that takes a second or two, otherwise batches; none with fewer than 4 cases a diagnosis,
         or where `knowledge` alone tells of a diagnosis, which a logistic regression cannot compare.
     C : float

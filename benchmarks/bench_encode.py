@@ -7,8 +7,8 @@ The input is drawn by this file with numpy alone (`draw`): findings of 2,000 cod
 18,200,000 findings. Ours is the whole way, `FindingEncoder(min_cases=1).fit_transform(folder)`: columns learnt from
 checked rows that are read once; `transform` alone stands beside it, and so does only decoding the same columns of the
 Parquet. The peers make the same matrix of 0 and 1 from the same file and check nothing. All are taken in turn in one
-process with one thread, in CPU seconds, so that other work on the machine does not count; matrices are asserted to be equal
-first. Memory is that of a fresh process: its peak, less what it held when the libraries were loaded.
+process with one thread, in CPU seconds, so that other work on the machine does not count; matrices are asserted to be
+equal first. Memory is that of a fresh process: its peak, less what it held when the libraries were loaded.
 
 ``unsorted`` has the same rows shuffled. ``repeated`` has values, units and times, and 30 % of its rows repeat a finding
 of their case at another time: the latest counts. ``pivot`` are the two ways that take a table of cases × findings,

@@ -31,8 +31,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lightgbm
 import numpy as np
-from bench_rank import cohort
 
+from bench_rank import cohort
 from diagnosis.models import HybridModel, LinearModel, RankerModel
 from diagnosis.records import Records
 from diagnosis.sample import load_sample
@@ -107,7 +107,8 @@ def fast_path(text: str, n_classes: int) -> Callable[[np.ndarray], np.ndarray]:
     assert failed == 0
     given = ctypes.byref(length), ctypes.c_void_p(out.ctypes.data)
 
-    def predict(row: np.ndarray, keep: Any = booster) -> np.ndarray:
+    def predict(row: np.ndarray) -> np.ndarray:
+        assert booster is not None  # LightGBM's object lives as long as this function
         assert library.LGBM_BoosterPredictForMatSingleRowFast(handle, ctypes.c_void_p(row.ctypes.data), *given) == 0
         return out
 

@@ -93,7 +93,7 @@ def test_the_flow_of_the_sample(sample):
 
 @pytest.fixture(scope="module")
 def judged(sample):
-    train, test = split(sample[:1000], seed=0)
+    train, test = split(sample[:700], seed=0)
     return Diagnoser(model="linear", folds=2).fit(train), test
 
 

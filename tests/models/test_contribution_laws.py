@@ -13,7 +13,6 @@ from diagnosis.models import BoostedModel, HybridModel, LinearModel, RankerModel
 from diagnosis.models.one_row import RowPredictor
 from diagnosis.models.trees import load_lightgbm
 
-
 SHAP_IMPORT = pytest.mark.filterwarnings(
     # shap 0.51 sets colours the way matplotlib is about to give up: shap/plots/colors/_colors.py
     r"ignore:The set_(bad|over|under) function:PendingDeprecationWarning:shap.plots.colors._colors"

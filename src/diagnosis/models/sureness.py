@@ -174,19 +174,20 @@ def _solve(below: FloatArray, shift: float, slope: float, ceiling: float) -> Flo
     second = -np.partition(below, -2, axis=1)[:, -2]
     m = np.clip(30.0 / np.maximum(second, 1e-12), _LEAST, 1.0)
     moving = np.ones(n, bool)
-    for _ in range(_STEPS):
-        e = np.exp(m[:, None] * below)
-        total = e.sum(axis=1)
-        lse = np.maximum(np.log(total), 1e-300)
-        falling = np.einsum("ij,ij->i", e, below) / total
-        # On this scale the equation is nearly a straight line, so a handful of steps reach rounding error. Where
-        # nothing moves the probability (a tie for first place), the step is endless and ends at the bound.
-        with np.errstate(over="ignore", invalid="ignore"):
-            moved = np.clip(m + (np.log(lse) - target) * (lse / np.maximum(-falling, 1e-300)), _LEAST, _MOST)
-        moved = np.where(np.isnan(moved), m, moved)
-        still = moving & (np.abs(moved - m) > 1e-13 * m)
-        # A case that has arrived stays, or its answer would depend on the cases beside it.
-        m, moving = np.where(moving, moved, m), still
-        if not moving.any():
-            break
+    # On this scale the equation is nearly a straight line, so a handful of steps reach rounding error. Where nothing
+    # moves the probability (a tie for first place), the step is endless and ends at the bound.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(_STEPS):
+            e = np.exp(m[:, None] * below)
+            total = e.sum(axis=1)
+            lse = np.maximum(np.log(total), 1e-300)
+            falling = np.einsum("ij,ij->i", e, below) / total
+            moved = m + (np.log(lse) - target) * (lse / np.maximum(-falling, 1e-300))
+            moved = np.minimum(np.maximum(moved, _LEAST), _MOST)
+            moved = np.where(np.isnan(moved), m, moved)
+            still = moving & (np.abs(moved - m) > 1e-13 * m)
+            # A case that has arrived stays, or its answer would depend on the cases beside it.
+            m, moving = np.where(moving, moved, m), still
+            if not moving.any():
+                break
     return np.where((below == 0).all(axis=1), 1.0, m)

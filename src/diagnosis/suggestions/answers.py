@@ -230,7 +230,7 @@ def _understood(encoder: FindingEncoder, X: csr_matrix) -> npt.NDArray[np.bool_]
 
 def _members(batch: Batch, i: int) -> tuple[str, ...]:
     """The members of a case's prediction set, most probable first."""
-    return tuple(str(batch.diagnoses[k]) for k in _order(batch.proba[i], batch.diagnoses) if batch.in_set[i, k])
+    return tuple(str(batch.diagnoses[k]) for k in _order(batch.proba[i]) if batch.in_set[i, k])
 
 
 def _ranked(
@@ -241,7 +241,7 @@ def _ranked(
     top: int,
 ) -> tuple[Suggestion, ...]:
     """The first `top` diagnoses by probability, `OTHER` left out unless it is all there is."""
-    order = _order(proba, codes)
+    order = _order(proba)
     listed = [k for k in order if codes[k] != OTHER] or order
     return tuple(
         Suggestion(
@@ -256,7 +256,7 @@ def _ranked(
     )
 
 
-def _order(proba: npt.NDArray[np.float64], codes: npt.NDArray[np.object_]) -> list[int]:
+def _order(proba: npt.NDArray[np.float64]) -> list[int]:
     """Positions of the diagnoses, most probable first; of equals the first, and the codes are sorted."""
     order: list[int] = np.argsort(-proba, kind="stable").tolist()
     return order

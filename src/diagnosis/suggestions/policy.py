@@ -45,7 +45,7 @@ class Policy:
         Whether the red-flag rules are applied.
     masking : {"auto", "on", "interview", "off"}
         Whether copies of training cases with a random part of their findings taken away are learned as well. ``auto``:
-        where 95 in 100 of what training cases record is asked of all of them, so that they leave no blanks to learn
+        where 93 in 100 of what training cases record is asked of all of them, so that they leave no blanks to learn
         from. ``interview``: with what a work-up knows on its way, question by question from the first complaint on.
         Everything is then chosen on whole and masked cases together: sets and flags are wider than whole cases alone
         would need.

@@ -56,7 +56,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def services() -> None:
-    """Servers may be started on this machine; tests that ask for it run in `make test-services` and are skipped else."""
+    """Servers may be started on this machine: `make test-services` allows it; elsewhere such tests are skipped."""
     if not os.environ.get(_SERVICES):
         pytest.skip("starts a server: run make test-services")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from diagnosis import load_diagnoser
 from diagnosis.errors import BundleError, InputError
+from diagnosis.suggestions.bundle import load_bundle
 from diagnosis.training import read_config, train
 from diagnosis.training.kept import Kept
 from diagnosis.training.run_folder import at_work
@@ -26,7 +28,7 @@ KILLED = """
 import os, signal, sys
 from contextlib import contextmanager
 import diagnosis.training.run as run
-import diagnosis.evaluation, lightgbm
+import diagnosis.evaluation, lightgbm, matplotlib.backends.backend_svg, matplotlib.figure
 from diagnosis.training.steps import Steps
 
 def dying(step):
@@ -51,12 +53,20 @@ for step in sys.argv[2:]:
 """
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes time and is not what is asked here: the plots, and the page of explained cases."""
+    monkeypatch.setattr("diagnosis.training.run.write_report", lambda folder, *_: (folder / "report.html").touch())
+    monkeypatch.setattr("diagnosis.training.run.review_page", lambda *_: "a page")
+    monkeypatch.setattr("diagnosis.training.recording._SHARED", ("config.yaml",))
+
+
 def files_of(bundle: Path) -> dict[str, bytes]:
     inside = [path for path in bundle.rglob("*") if path.is_file() and "local" not in path.parts]
     return {path.relative_to(bundle).as_posix(): path.read_bytes() for path in inside}
 
 
-def test_a_run_killed_in_every_step_ends_in_the_same_bytes(write_config: WriteConfig):
+def test_a_run_killed_in_every_step_ends_in_the_same_bytes(quick: None, write_config: WriteConfig):
     config = write_config("output: runs/killed\n", tracking='{uri: "sqlite:///mlflow.db"}')
     command = [sys.executable, "-c", KILLED, str(config), *STEPS, "none"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ, timeout=120)
@@ -99,9 +109,9 @@ def stopping(monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException) -
         yield
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device"), MemoryError()])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
 def test_ctrl_c_and_a_full_disk_leave_nothing_that_looks_finished(
-    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    quick: None, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ):
     config = write_config()
     with stopping(monkeypatch, "fit", error), pytest.raises(type(error)):
@@ -118,7 +128,9 @@ def test_ctrl_c_and_a_full_disk_leave_nothing_that_looks_finished(
     assert not (Path("runs/clinic") / ".steps").exists()
 
 
-def test_a_run_that_is_stopped_leaves_the_earlier_one(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_is_stopped_leaves_the_earlier_one(
+    quick: None, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+):
     path = write_config()
     train(path)
     before = Path("runs/clinic/run.json").read_bytes()
@@ -131,32 +143,28 @@ def test_a_run_that_is_stopped_leaves_the_earlier_one(write_config: WriteConfig,
     assert Path("runs/clinic/run.json").read_bytes() != before
 
 
-def test_other_records_are_another_run(
-    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, clinic_folder: Path, tmp_path: Path
+def test_a_damaged_step_and_other_records_are_taken_again(
+    quick: None, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, clinic_folder: Path, tmp_path: Path
 ):
-    import shutil
-
     shutil.copytree(clinic_folder, tmp_path / "changed")
     path = write_config()
+    overrides = [f"records={tmp_path / 'changed'}"]
     with stopping(monkeypatch, "report", KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
-        train(path, [f"records={tmp_path / 'changed'}"])
+        train(path, overrides)
+    (damaged,) = Path("runs/clinic/.steps").glob("*/calibrate/bundle/encoder.json")
+    damaged.write_text(damaged.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    with stopping(monkeypatch, "report", KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        train(path, overrides)
+    load_bundle(damaged.parent)
     with (tmp_path / "changed" / "cases.csv").open("a", encoding="utf-8") as file:
         columns = (tmp_path / "changed" / "cases.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
         file.write(",".join({"case_id": "new", "patient_id": "new"}.get(c, "") for c in columns) + "\n")
-    assert "fit" in train(path, [f"records={tmp_path / 'changed'}"]).seconds
+    assert "fit" in train(path, overrides).seconds
 
 
-def test_a_damaged_step_is_taken_again(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch):
-    path = write_config()
-    with stopping(monkeypatch, "report", KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
-        train(path)
-    (damaged,) = Path("runs/clinic/.steps").glob("*/calibrate/bundle/encoder.json")
-    damaged.write_text(damaged.read_text(encoding="utf-8") + " ", encoding="utf-8")
-    assert {"calibrate", "report", "save"} <= set(train(path).seconds)
-    load_diagnoser("runs/clinic")
-
-
-def test_folds_that_were_judged_are_not_fitted_again(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch):
+def test_folds_that_were_judged_are_not_fitted_again(
+    quick: None, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+):
     path = write_config("split: {by: site, test: each}\n")
     with stopping(monkeypatch, "evaluate", KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
         train(path)

@@ -29,6 +29,7 @@ import os, signal, sys
 from contextlib import contextmanager
 import diagnosis.training.run as run
 import diagnosis.evaluation, lightgbm, matplotlib.backends.backend_svg, matplotlib.figure
+import mlflow.entities, mlflow.store.tracking.sqlalchemy_store
 from diagnosis.training.steps import Steps
 
 def dying(step):

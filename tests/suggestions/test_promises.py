@@ -157,7 +157,8 @@ def test_one_diagnosis_that_fills_the_list_is_set_against_its_rival(fitted: Diag
     top = found.explain()[0]
     assert found.ranked[0].probability > 0.95
     assert max((x.relative for x in top.for_), default=0.0) < np.log(1.05)
-    assert "for (against " in str(found.explain())
+    rival = found.diagnoser.vocabulary_.diagnosis_name(found.ranked[1].diagnosis)
+    assert f"versus {rival}" in str(found.explain()).splitlines()[1]
     shown = found.to_html().replace("\xa0", " ")
     assert "For: nothing" not in shown
     assert "versus " in shown[: shown.index("Against:")]

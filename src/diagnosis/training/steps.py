@@ -61,7 +61,7 @@ class Steps:
         text : str
             What is shown while it lasts.
         """
-        began = time.perf_counter()
+        before = self._seconds.get(name, 0.0)
         self._note()
         self._open.append(name)
         with self._shown(name, text):
@@ -70,7 +70,7 @@ class Steps:
             finally:
                 self._note()
                 self._open.pop()
-        took = time.perf_counter() - began
+        took = self._seconds[name] - before
         _log.info("%s: %.1f s", text, took)
         if self._console.is_terminal:
             self._console.print(f"{text} [dim]{took:.1f} s[/dim]", highlight=False)

@@ -30,6 +30,9 @@ import diagnosis as dx
 from diagnosis.suggestions.in_parts import suggest_parts
 from diagnosis.tracking.packaging import write_model
 from diagnosis.training import Config
+from diagnosis.training.building import build_diagnoser
+from diagnosis.training.cohort import take_part
+from diagnosis.training.sides import one_split
 
 CASES = {"small": 5_000, "full": 100_000}
 ANSWERED = {"small": 2_000, "full": 20_000}
@@ -73,7 +76,7 @@ def train(size: str, model: str) -> dict[str, Any]:
     }
     rows = []
     for turn in range(TURNS[size]):
-        by_hand, fitted = _by_hand(folder, model)
+        by_hand, fitted = _by_hand(folder, Config.model_validate(config))
         plain = {**config, "output": f"run-{turn}"}
         whole, result = cpu(lambda plain=plain: dx.train(Config.model_validate(plain)))
         assert result.diagnoser.fingerprint == fitted.fingerprint, "the run and the hand made different models"
@@ -89,10 +92,10 @@ def train(size: str, model: str) -> dict[str, Any]:
     }
 
 
-def _by_hand(folder: Path, model: str) -> tuple[dict[str, float], dx.Diagnoser]:
+def _by_hand(folder: Path, config: Config) -> tuple[dict[str, float], dx.Diagnoser]:
     read, records = cpu(lambda: dx.read_records(folder))
-    sides = dx.split(records, by="patient", test_size=0.2, seed=0)
-    fit, diagnoser = cpu(lambda: dx.Diagnoser(model=model).fit(sides.train))
+    sides = one_split(take_part(records, config).records, config.split, config.seed)
+    fit, diagnoser = cpu(lambda: build_diagnoser(config).fit(sides.train))
     evaluate, _ = cpu(lambda: dx.evaluate(diagnoser, sides.test))
     return {"read": read, "fit": fit, "evaluate": evaluate}, diagnoser
 

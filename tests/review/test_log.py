@@ -86,6 +86,7 @@ def test_an_answer_comes_back_as_it_was_given(log: dx.ReviewLog, differentials: 
         ({"verdict": "agre"}, "agree"),
         ({"verdict": "other"}, "names a diagnosis"),
         ({"verdict": "cannot_say", "diagnosis_text": "flu"}, "names no diagnosis"),
+        ({"verdict": "agree", "diagnosis": 1}, "first of the list"),
         ({"verdict": "agree", "basis": "labratory"}, "laboratory"),
         ({"verdict": "agree", "reviewer": " "}, "reviewer"),
         ({"verdict": "agree", "seconds": math.nan}, "seconds"),
@@ -96,6 +97,8 @@ def test_an_answer_comes_back_as_it_was_given(log: dx.ReviewLog, differentials: 
 def test_an_answer_that_says_nothing_is_refused(
     log: dx.ReviewLog, differentials: list[Differential], answer: dict[str, Any], says: str
 ) -> None:
+    if "diagnosis" in answer:
+        answer = answer | {"diagnosis": differentials[0].ranked[answer["diagnosis"]].diagnosis}
     with pytest.raises((InputError, UnknownNameError), match=says):
         log.add(differentials[0], **{"reviewer": "Li", **answer})
     assert len(log) == 0
@@ -182,6 +185,25 @@ def test_a_person_can_be_taken_out_and_the_chain_holds(log: dx.ReviewLog, differ
     held = b"".join(path.read_bytes() for path in log.path.parent.iterdir())
     assert f"secret of {gone}".encode() not in held
     assert f"secret of {differentials[0].case_id}".encode() in held
+    tampered(log, f"UPDATE entries SET content = '{text_of(review(seq=2).to_json())}' WHERE seq = 2")
+    assert "row 2: its content was changed" in str(log.verify()), "what was emptied is not filled again"
+
+
+def test_a_redaction_beside_a_reader_says_that_the_text_is_still_there(
+    tmp_path: Path, differentials: list[Differential]
+) -> None:
+    log = dx.ReviewLog(tmp_path / "reviews.db", wait=0.05)
+    one = differentials[0]
+    log.add(one, reviewer="Li", verdict="agree", comment="a secret")
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entries").fetchone()
+        with pytest.raises(WorkError, match="once more"):
+            log.redact(one.case_id, "asked for")
+    assert log.redact(one.case_id, "asked for") == 0
+    assert log.verify()
+    assert not log.reviews()
+    assert b"a secret" not in b"".join(path.read_bytes() for path in log.path.parent.iterdir())
 
 
 def test_two_reviewers_at_once_lose_nothing(log: dx.ReviewLog) -> None:

@@ -97,7 +97,7 @@ def test_a_packet_goes_out_and_its_answer_comes_back(
     differentials: list[Differential], tmp_path: Path, name: str
 ) -> None:
     one = differentials[1]
-    packet = write_packet(one, tmp_path / name, question="Is it the heart?")
+    packet = write_packet(one, tmp_path / name, question="Is it the heart?", reveal="after_answer")
     if name.endswith(".zip"):
         assert stat.S_IMODE(packet.path.stat().st_mode) == 0o600
         with zipfile.ZipFile(packet.path) as archive:
@@ -110,6 +110,7 @@ def test_a_packet_goes_out_and_its_answer_comes_back(
     patient = one.records.frame("cases").loc[0, "patient_id"]
     assert not [n for n, text in files.items() if one.case_id in text or patient in text]
     assert "Is it the heart?" in files["README.txt"]
+    assert 'class="dx-idea"' in files["case.html"]
     assert all(line in files["README.txt"] for line in packet.left)
     first = one.ranked[0]
     form = files["answer.yaml"].replace('reviewer: ""', "reviewer: Prof. 王").replace('verdict: ""', "verdict: agree")

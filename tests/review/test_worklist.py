@@ -54,13 +54,55 @@ def test_each_row_opens_its_page(differentials: list[Differential], tmp_path: Pa
     links = re.findall(r'href="([^"]+)"', index.read_text(encoding="utf-8"))
     assert len(links) == 3
     for link, one in zip(links, made, strict=True):
-        assert (index.parent / link).read_text(encoding="utf-8") == one.to_html("zh")
+        assert (index.parent / link).read_text(encoding="utf-8") == one.to_html("zh", questions=0)
     with pytest.raises(InputError, match="holds something"):
         made.save(tmp_path / "list")
     with pytest.raises(UnknownNameError):
         made.to_html("fr")
     assert len(dx.worklist([])) == 0
     assert "No case is waiting" in dx.worklist([]).to_html()
+
+
+def test_a_share_is_withheld_by_choice(differentials: list[Differential], tmp_path: Path) -> None:
+    some = [plain(one) for one in differentials]
+    red = replace(some[0], flags=(Flag("red_flag", "fever under 28 days", None, {}),))
+    cases = [red, *some[1:]]
+    made = dx.worklist(cases, withhold=0.5, seed=3)
+    drawn = {made[place].case_id for place in made.withheld}
+    assert len(drawn) == round(0.5 * (len(cases) - 1))
+    assert red.case_id not in drawn
+    again = dx.worklist(cases[::-1], withhold=0.5, seed=3)
+    assert {again[place].case_id for place in again.withheld} == drawn
+    assert not dx.worklist(cases).withheld
+    assert dx.worklist([red], withhold=1.0).withheld == frozenset()
+    assert made.frame()["withheld"].sum() == len(drawn)
+    index = made.save(tmp_path / "list")
+    table = index.read_text(encoding="utf-8")
+    assert table.count("without suggestions, by choice") == len(drawn)
+    for place, one in enumerate(made):
+        page = (tmp_path / "list" / "cases" / f"{place + 1:05d}.html").read_text(encoding="utf-8")
+        held = place in made.withheld
+        assert ("Without suggestions, by choice" in page) == held
+        assert (not any(f"<bdi>{s.name}</bdi>" in page for s in one.ranked)) == held
+        assert "Everything recorded" in page
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InputError, match="from 0 to 1"):
+            dx.worklist(cases, withhold=share)
+
+
+def test_folded_away_the_table_names_no_suggestion(differentials: list[Differential], tmp_path: Path) -> None:
+    raised = replace(plain(differentials[0]), must_not_miss=(differentials[0].ranked[0].diagnosis,))
+    red = replace(plain(differentials[1]), flags=(Flag("red_flag", "fever under 28 days", None, {}),))
+    made = dx.worklist([raised, red, plain(differentials[2])])
+    index = made.save(tmp_path / "list", reveal="after_answer")
+    table = index.read_text(encoding="utf-8")
+    assert not [s.name for one in made for s in one.ranked if f"<bdi>{s.name}</bdi>" in table]
+    assert "fever under 28 days" in table
+    assert "after your own first idea" in table
+    assert 'class="dx-idea"' in (tmp_path / "list" / "cases" / "00001.html").read_text(encoding="utf-8")
+    with pytest.raises(UnknownNameError, match="after_answer"):
+        made.save(tmp_path / "other", reveal="after_anser")  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_hostile_value_is_text() -> None:

@@ -155,6 +155,10 @@ def explain(
         int, typer.Option(min=0, metavar="K", help="How many answers that would change the list to name; 0: none.")
     ] = 3,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page of the case.")] = None,
+    reveal: Annotated[
+        Literal["at_once", "after_answer"],
+        typer.Option(help="On the page: whether the list waits until the reader has written an own first idea."),
+    ] = "at_once",
     as_json: AsJson = False,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of names and page.")] = "en",
     format: Format = "tables",
@@ -169,7 +173,7 @@ def explain(
     evidence = differential.explain(diagnosis or None, top=top)
     if html:
         with output_to(html) as out:
-            out.write(differential.to_html(lang=lang, questions=questions))
+            out.write(differential.to_html(lang=lang, questions=questions, reveal=reveal))
         say(f"Page: {html}")
     if as_json:
         print_json({**evidence.to_json(), **asks_json(differential, questions)})

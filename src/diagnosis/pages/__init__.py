@@ -7,6 +7,7 @@ and no network. Every value is escaped; every sentence is built from lines of ev
 from diagnosis.pages.case import render_case
 from diagnosis.pages.observations import LineView, RecordedFinding, Sides, sides
 from diagnosis.pages.report import ReportFigure, ReportPage, ReportSection, ReportTable, render_report
+from diagnosis.pages.reveal import Reveal, check_reveal, without_list
 from diagnosis.pages.review import SummaryRow, render_review
 from diagnosis.pages.tables import html_table
 from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, QuestionView, SuggestionView
@@ -25,14 +26,17 @@ __all__ = [
     "ReportPage",
     "ReportSection",
     "ReportTable",
+    "Reveal",
     "Sides",
     "SuggestionView",
     "SummaryRow",
     "WorklistRow",
+    "check_reveal",
     "html_table",
     "render_case",
     "render_report",
     "render_review",
     "render_worklist",
     "sides",
+    "without_list",
 ]

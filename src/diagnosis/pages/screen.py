@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diagnosis.pages import evidence, findings, numbers, words
 from diagnosis.pages.bars import probability_bar
 from diagnosis.pages.flags import flag_text, reached
 from diagnosis.pages.observations import Observation, RecordedFinding, Text, in_language
+from diagnosis.pages.reveal import Notes, field_id, notes_of
 from diagnosis.pages.translations import counted, phrase
 from diagnosis.pages.values import CasePage, FlagView, QuestionView, SuggestionView
 
@@ -243,15 +244,23 @@ class CaseScreen:
         return evidence.enumerated("flag", flag.kind, self.lang)
 
     @property
-    def reached(self) -> tuple[tuple[str, str], ...]:
-        """The must-not-miss diagnoses whose threshold was reached: name, and probability beside threshold."""
-        found = [(flag, reached(flag, self.lang)) for flag in self.page.flags]
-        return tuple((self.text(flag.diagnosis), says) for flag, says in found if says)
+    def notes(self) -> tuple[Notes, ...]:
+        """The flags; those that wait for the reader's own idea apart."""
+        return notes_of(self.page)
 
     @property
-    def other_flags(self) -> tuple[FlagView, ...]:
-        """The flags that have a sentence of their own."""
-        return tuple(flag for flag in self.page.flags if not reached(flag, self.lang))
+    def field_id(self) -> str:
+        """The id of the field for the reader's own idea."""
+        return field_id(self.page)
+
+    def reached(self, flags: Sequence[FlagView]) -> tuple[tuple[str, str], ...]:
+        """Return the must-not-miss diagnoses whose threshold was reached: name, and probability beside threshold."""
+        found = [(flag, reached(flag, self.lang)) for flag in flags]
+        return tuple((self.text(flag.diagnosis), says) for flag, says in found if says)
+
+    def other_flags(self, flags: Sequence[FlagView]) -> tuple[FlagView, ...]:
+        """Return the flags that have a sentence of their own."""
+        return tuple(flag for flag in flags if not reached(flag, self.lang))
 
     def flag_says(self, flag: FlagView) -> str:
         """Return the sentence of a flag."""

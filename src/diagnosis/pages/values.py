@@ -215,6 +215,9 @@ class CasePage:
         The probability of the first diagnosis from which the list counts as sure.
     change : Text or None
         The smallest change that flips the order, in one sentence.
+    reveal : str
+        ``at_once``; ``after_answer``: the list is folded away until the reader has written an own first idea; or
+        ``withheld``: by choice there is none.
     """
 
     model: ModelView
@@ -248,6 +251,7 @@ class CasePage:
     enough: str | None = None
     sure: float = 0.95
     change: Text | None = None
+    reveal: str = "at_once"
 
     def rival_of(self, s: SuggestionView) -> ContrastView | None:
         """The rival a suggestion's reasons are measured against; None: the average of the shown list.

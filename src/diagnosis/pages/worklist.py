@@ -35,6 +35,8 @@ class WorklistRow:
     abstained : bool
     n_flags : int
         Further flags.
+    withheld : bool
+        By choice it is shown without suggestions; the row says so.
     """
 
     label: str | None = None
@@ -49,6 +51,7 @@ class WorklistRow:
     n_set: int = 0
     abstained: bool = False
     n_flags: int = 0
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,12 @@ class _Shown:
 
 
 def render_worklist(
-    rows: Sequence[WorklistRow], lang: str = "en", *, fragment: bool = False, synthetic: bool = False
+    rows: Sequence[WorklistRow],
+    lang: str = "en",
+    *,
+    fragment: bool = False,
+    synthetic: bool = False,
+    folded: bool = False,
 ) -> str:
     """Return the worklist as HTML: no script, nothing from a network, every value escaped.
 
@@ -79,6 +87,8 @@ def render_worklist(
         True gives an element with its own scoped style, for a notebook; False a whole file.
     synthetic : bool
         Say that the patients are invented.
+    folded : bool
+        The suggestions stand on the cases' pages alone: no column for them.
 
     Raises
     ------
@@ -96,6 +106,7 @@ def render_worklist(
             count=counted("worklist.cases", len(rows), lang),
             title=phrase("worklist.title", lang),
             synthetic=synthetic,
+            folded=folded,
             top=3 if fragment else 1,
             style=style(),
             lang=lang,
@@ -105,7 +116,8 @@ def render_worklist(
 
 def _shown(row: WorklistRow, place: int, lang: str) -> _Shown:
     who = [numbers.age_text(row.age_years, row.age_days, lang), evidence.enumerated("sex", row.sex, lang)]
-    doubt = [phrase("worklist.abstained", lang)] if row.abstained else []
+    doubt = [phrase("worklist.withheld", lang)] if row.withheld else []
+    doubt += [phrase("worklist.abstained", lang)] if row.abstained else []
     if row.n_set:
         doubt.append(counted("worklist.set", row.n_set, lang))
     if row.n_flags:

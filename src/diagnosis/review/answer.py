@@ -113,6 +113,9 @@ def checked_review(review: Review) -> Review:
     named = review.diagnosis is not None or bool(review.diagnosis_text.strip())
     if review.verdict == "other" and not named:
         raise InputError('the verdict "other" names a diagnosis', "found none", "give diagnosis= or diagnosis_text=")
+    if review.verdict == "agree" and review.shown and review.diagnosis != review.shown[0][0]:
+        found = "found another diagnosis"
+        raise InputError('the verdict "agree" is with the first of the list', found, 'leave it away, or say "other"')
     if review.verdict == "cannot_say" and named:
         raise InputError('the verdict "cannot_say" names no diagnosis', "found one", 'leave it away, or say "other"')
     if review.revealed is not None:

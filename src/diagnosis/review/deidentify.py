@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -28,6 +29,13 @@ _CASE = (
 )
 _NOT_OF_FINDINGS = ("note_id", "start", "end")
 _LONGEST_TEXT = 60
+_FREE = ("text", "modifiers", "laterality", "body_site", "specimen")
+_IDS = ("case_id", "patient_id", "encounter_id", "site")
+# A date, a year, a number to call or to look up, an address in the net; a titre such as 1:2048 is none.
+_TELLS = re.compile(
+    r"\d{1,4}\s?[./年月-]\s?\d{1,2}\s?[./月日-]\s?\d{1,4}|(?<![\d:.,/])(?:19|20)\d\d(?!\d)|\d{6,}|\d{3}[ -]\d{4}|@|://"
+)
+_OLDEST_DAYS = OLDEST * 365.25
 _TABLES: Mapping[str, str] = MappingProxyType(
     {
         "labels": "judgements, the diagnosis among them",
@@ -43,7 +51,9 @@ def deidentified(records: Records) -> tuple[Records, tuple[str, ...]]:
     """Return one case without ids, dates, place, free text and outcome, and what was taken out, in words.
 
     Dates become distances: the case begins on 2000-01-01 and every other moment keeps its distance to it. Ages over 89
-    become 90. Texts of more than 60 characters count as free text. The vocabulary stays.
+    become 90, and so do ages at onset; what began or lasted longer than that loses its length. Texts of more than 60
+    characters count as free text, and so do shorter ones that hold a date, a long number, an address in the net or an
+    id of the case. A name in a short text is not found: read what is sent. The vocabulary stays.
 
     Parameters
     ----------
@@ -71,7 +81,7 @@ def deidentified(records: Records) -> tuple[Records, tuple[str, ...]]:
         left.append("dates: every moment keeps its distance to the beginning, which is now 2000-01-01")
     made: dict[str, Any] = {
         "cases": _case(cases, moved, left),
-        "findings": _findings(findings, moved, left),
+        "findings": _findings(findings, moved, _ids(cases), left),
         **{name: records.arrow(name) for name in ("vocabulary", "diagnoses", "knowledge") if name in records.names},
     }
     left += [f"the table {name} ({_TABLES[name]})" for name in records.names if name in _TABLES]
@@ -104,7 +114,13 @@ def _case(cases: pa.Table, moved: timedelta | None, left: list[str]) -> pa.Table
     return pa.table({k: pa.array([v], _plain(layout[k].arrow)) for k, v in values.items()})
 
 
-def _findings(findings: pa.Table, moved: timedelta | None, left: list[str]) -> pa.Table:
+def _ids(cases: pa.Table) -> tuple[str, ...]:
+    """Return what the case, its patient and its place are called, to be looked for in texts."""
+    named = (str(cases[name][0].as_py() or "").casefold() for name in _IDS if name in cases.column_names)
+    return tuple(one for one in named if len(one) > 2)
+
+
+def _findings(findings: pa.Table, moved: timedelta | None, ids: tuple[str, ...], left: list[str]) -> pa.Table:
     known = TABLES["findings"].columns
     used = [c for c in findings.column_names if findings[c].null_count < len(findings)]
     gone = [c for c in used if c in _NOT_OF_FINDINGS or c not in known]
@@ -115,15 +131,46 @@ def _findings(findings: pa.Table, moved: timedelta | None, left: list[str]) -> p
     for name, column in columns.items():
         if pa.types.is_timestamp(column.type) and moved is not None:
             columns[name] = pc.add(column, pa.scalar(moved, pa.duration("us"))).cast(column.type)
-    if "text" in columns:
-        text = columns["text"].cast(pa.string())
-        long = pc.fill_null(pc.greater(pc.utf8_length(text), _LONGEST_TEXT), False)
-        if pc.any(long).as_py():
-            columns["text"] = pc.if_else(long, pa.scalar(None, pa.string()), text)
-            left.append(f"texts of findings of more than {_LONGEST_TEXT} characters: {pc.sum(long).as_py():,}")
+    _without_free_text(columns, ids, left)
+    _without_great_ages(columns, left)
     for name in ("case_id", "code", "status"):
         columns.setdefault(name, findings[name])
     return pa.table(columns)
+
+
+def _without_free_text(columns: dict[str, Any], ids: tuple[str, ...], left: list[str]) -> None:
+    long = told = 0
+    for name in _FREE:
+        if name not in columns:
+            continue
+        kept = []
+        for text in columns[name].cast(pa.string()).to_pylist():
+            is_long = text is not None and len(text) > _LONGEST_TEXT
+            tells = text is not None and (bool(_TELLS.search(text)) or any(one in text.casefold() for one in ids))
+            long, told = long + is_long, told + (tells and not is_long)
+            kept.append(None if is_long or tells else text)
+        columns[name] = pa.array(kept, pa.string())
+    if long:
+        left.append(f"texts of findings of more than {_LONGEST_TEXT} characters: {long:,}")
+    if told:
+        left.append(f"texts of findings with a date, a long number, an address or an id: {told:,}")
+
+
+def _without_great_ages(columns: dict[str, Any], left: list[str]) -> None:
+    """Pool ages at onset as the age itself is; of what began or lasted longer than that, the length leaves."""
+    gone = 0
+    for name, most, instead in (
+        ("onset_age_years", OLDEST, _POOLED),
+        ("onset_days", _OLDEST_DAYS, None),
+        ("duration_days", _OLDEST_DAYS, None),
+    ):
+        if name in columns:
+            column = columns[name].cast(pa.float64())
+            over = pc.fill_null(pc.greater(pc.abs(column), most), False)
+            gone += pc.sum(over).as_py() or 0
+            columns[name] = pc.if_else(over, pa.scalar(instead, pa.float64()), column)
+    if gone:
+        left.append(f"ages at onset and durations of more than {OLDEST} years: {gone:,}")
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from diagnosis.errors import DiagnosisWarning, InputError
+from diagnosis.pages import Reveal, check_reveal
 from diagnosis.readers import write_phenopackets
 from diagnosis.readers.fhir import case_bundle
 from diagnosis.readers.whole_folder import whole_folder
@@ -73,7 +74,14 @@ class Packet:
         return "\n".join([f"packet {self.id} in {self.path}", "taken out:", *(f"  {one}" for one in self.left)])
 
 
-def write_packet(differential: Differential, path: str | Path, *, question: str = "", lang: str = "en") -> Packet:
+def write_packet(
+    differential: Differential,
+    path: str | Path,
+    *,
+    question: str = "",
+    lang: str = "en",
+    reveal: Reveal = "at_once",
+) -> Packet:
     """Write one case with its suggestions, de-identified, as a folder or zip file for a remote expert.
 
     The de-identified case is scored anew, so that the page speaks of what is sent. Moments keep their distances, ages
@@ -90,12 +98,18 @@ def write_packet(differential: Differential, path: str | Path, *, question: str 
         What you would like to know; sent as it is, so name nobody.
     lang : {"en", "zh"}
         Language of the page.
+    reveal : {"at_once", "after_answer"}
+        Whether the page's list waits until the expert has written an own first idea. The two JSON files hold the list
+        in either case.
 
     Raises
     ------
     InputError
         Something stands at `path`.
+    UnknownNameError
+        Another `reveal`.
     """
+    check_reveal(reveal)
     target = Path(path)
     if target.exists():
         raise InputError("a new folder or zip file for the packet", f"{target.name} is there already", "name another")
@@ -107,12 +121,13 @@ def write_packet(differential: Differential, path: str | Path, *, question: str 
     bundle, unplaced = case_bundle(case)
     unwritten = [f"FHIR: {n:,} {what}" for what, n in sorted(unplaced.items())]
     with _made(target) as folder:
-        (folder / "case.html").write_text(shown.to_html(lang=lang), encoding="utf-8")
+        (folder / "case.html").write_text(shown.to_html(lang=lang, reveal=reveal), encoding="utf-8")
         bundle["entry"].append({"resource": {"id": "suggestions", **shown.to_fhir()}})
         (folder / "case.fhir.json").write_text(json.dumps(bundle, ensure_ascii=False, indent=1), encoding="utf-8")
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", DiagnosisWarning)
-            write_phenopackets(case, folder / "case.phenopacket.json", [shown])
+            # The day of writing is a date of the patient's care, as the others are.
+            write_phenopackets(case, folder / "case.phenopacket.json", [shown], created="2000-01-01T00:00:00Z")
         unwritten += [f"phenopacket: {one.message}" for one in said]
         (folder / "answer.yaml").write_text(form_text(ident, _proof(salt, differential)), encoding="utf-8")
         text = _README.format(question=question, left=_listed(left), unwritten=_listed(unwritten))

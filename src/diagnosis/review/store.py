@@ -73,11 +73,14 @@ def redact(path: Path, wait: float, case_ids: Sequence[str], reason: str) -> Ent
                     (json.dumps(list(case_ids)),),
                 )
             ]
-            if not rows:
-                return None
-            entry = _added(db, "redaction", {"rows": rows, "reason": reason})
+            entry = _added(db, "redaction", {"rows": rows, "reason": reason}) if rows else None
             db.executemany("UPDATE entries SET content = NULL, salt = NULL WHERE seq = ?", [(row,) for row in rows])
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what was taken out is not to stay in the WAL file either
+        # What was taken out is to stay neither in the WAL file nor, behind a reader, in the main one.
+        if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            raise WorkError(
+                f"The answers are out of the review log, but another program is reading {path.name} and keeps the old "
+                "text in the file: close it and redact once more."
+            )
     return entry
 
 

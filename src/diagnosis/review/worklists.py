@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diagnosis.errors import InputError
-from diagnosis.pages import WorklistRow, render_worklist
+from diagnosis.pages import Reveal, WorklistRow, check_reveal, render_worklist
 from diagnosis.readers.whole_folder import whole_folder
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ class Worklist:
         The most urgent first.
     ids : bool
         Whether the tables and pages name the cases.
+    withheld : frozenset of int
+        Places, from 0, of the cases that are shown without suggestions, by choice.
     """
 
     differentials: tuple[Differential, ...]
     ids: bool = False
+    withheld: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.differentials)
@@ -52,9 +56,26 @@ class Worklist:
     def _repr_html_(self) -> str:
         return self.to_html(fragment=True)
 
-    def to_html(self, lang: str = "en", *, fragment: bool = False) -> str:
-        """Return the table as one HTML file, or as an element for a notebook."""
-        return self._html(lang, None, fragment)
+    def to_html(self, lang: str = "en", *, fragment: bool = False, reveal: Reveal = "at_once") -> str:
+        """Return the table as one HTML file, or as an element for a notebook; `reveal` as in `save`."""
+        return self._html(lang, None, fragment, reveal)
+
+    def page(
+        self,
+        place: int,
+        lang: str = "en",
+        *,
+        fragment: bool = False,
+        questions: int = 0,
+        reveal: Reveal = "at_once",
+    ) -> str:
+        """Return the page of one case, by its place from 0; without suggestions where they are withheld."""
+        from diagnosis.pages import render_case, without_list
+        from diagnosis.suggestions.case_page import page_of
+
+        withheld = place in self.withheld
+        page = page_of(self[place], questions=0 if withheld else questions, reveal=reveal)
+        return render_case(without_list(page) if withheld else page, lang, fragment)
 
     def frame(self) -> pd.DataFrame:
         """Return the table: urgency, first suggestion and its probability, size of the set, doubt, a row a case."""
@@ -69,13 +90,14 @@ class Worklist:
                 "n_set": len(one.set),
                 "abstained": one.abstained,
                 "doubt": doubt(one),
+                "withheld": place in self.withheld,
             }
-            for one in self
+            for place, one in enumerate(self)
         ]
-        columns = ["case_id", "urgency", "diagnosis", "probability", "n_set", "abstained", "doubt"]
+        columns = ["case_id", "urgency", "diagnosis", "probability", "n_set", "abstained", "doubt", "withheld"]
         return pd.DataFrame(rows, columns=columns)
 
-    def save(self, folder: str | Path, lang: str = "en") -> Path:
+    def save(self, folder: str | Path, lang: str = "en", *, questions: int = 0, reveal: Reveal = "at_once") -> Path:
         """Write the table as ``index.html`` and each case's page beside it: a folder, whole or not at all.
 
         Parameters
@@ -83,6 +105,11 @@ class Worklist:
         folder : str or path
             New or empty; readable by its owner alone.
         lang : {"en", "zh"}
+        questions : int
+            How many answers that would change the list each page names; they take about as long as the rest of it.
+        reveal : {"at_once", "after_answer"}
+            ``after_answer``: on each page what the model says is folded away until the reader has written an own first
+            idea, and the table names no suggestion. Red flags by rule are always shown.
 
         Returns
         -------
@@ -93,27 +120,33 @@ class Worklist:
         ------
         InputError
             There is something in the folder.
+        UnknownNameError
+            Another `reveal`, or a language that the pages do not speak.
         """
+        check_reveal(reveal)
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise InputError("a new or empty folder for the worklist", f"{target.name} holds something", "name another")
         names = [f"cases/{place:05d}.html" for place in range(1, len(self) + 1)]  # ids may be hostile file names
         with whole_folder(target) as made:
             (made / "cases").mkdir()
-            for name, one in zip(names, self, strict=True):
-                (made / name).write_text(one.to_html(lang=lang), encoding="utf-8")
-            (made / "index.html").write_text(self._html(lang, names, False), encoding="utf-8")
+            for place, name in enumerate(names):
+                page = self.page(place, lang, questions=questions, reveal=reveal)
+                (made / name).write_text(page, encoding="utf-8")
+            (made / "index.html").write_text(self._html(lang, names, False, reveal), encoding="utf-8")
         return target / "index.html"
 
-    def _html(self, lang: str, hrefs: Sequence[str] | None, fragment: bool) -> str:
-        rows = [
-            _row(one, self.ids, None if hrefs is None else hrefs[place]) for place, one in enumerate(self.differentials)
-        ]
+    def _html(self, lang: str, hrefs: Sequence[str] | None, fragment: bool, reveal: Reveal) -> str:
+        folded = check_reveal(reveal) == "after_answer"
+        rows = [_row(one, self.ids, None if hrefs is None else hrefs[place]) for place, one in enumerate(self)]
+        rows = [_quiet(row, place in self.withheld, folded) for place, row in enumerate(rows)]
         synthetic = any(one.records.info.get("synthetic") for one in self)
-        return render_worklist(rows, lang, fragment=fragment, synthetic=synthetic)
+        return render_worklist(rows, lang, fragment=fragment, synthetic=synthetic, folded=folded)
 
 
-def worklist(differentials: Iterable[Differential], *, ids: bool = False) -> Worklist:
+def worklist(
+    differentials: Iterable[Differential], *, ids: bool = False, withhold: float = 0.0, seed: int = 0
+) -> Worklist:
     """Put differentials in the order in which a clinician should read them.
 
     Red flags come first, then what the must-not-miss policy raised, then the others; among equals those on which the
@@ -125,13 +158,34 @@ def worklist(differentials: Iterable[Differential], *, ids: bool = False) -> Wor
         ``diagnoser.suggest(records)``.
     ids : bool
         Name the cases by their id; by default they are numbered, and nothing identifies a patient.
+    withhold : float
+        Share of the cases that are shown without suggestions, so that what readers find by themselves stays known; from
+        0 to 1. Drawn among those without a red flag and without a must-not-miss diagnosis: nothing urgent is kept
+        back.
+    seed : int
+        The same cases and seed give the same draw, in whatever order they come.
+
+    Raises
+    ------
+    InputError
+        A share below 0 or above 1.
     """
+    if not 0 <= withhold <= 1:
+        raise InputError("withhold is a share from 0 to 1", f"found {withhold}", "give 0.1 for one case in ten")
     given = list(differentials)
     order = sorted(
         range(len(given)),
         key=lambda i: (_URGENCIES.index(urgency(given[i])), not given[i].abstained, -doubt(given[i]), i),
     )
-    return Worklist(tuple(given[i] for i in order), ids)
+    ordered = tuple(given[i] for i in order)
+    return Worklist(ordered, ids, _drawn(ordered, withhold, seed))
+
+
+def _drawn(ordered: Sequence[Differential], share: float, seed: int) -> frozenset[int]:
+    """Draw places by a hash of seed and case, so that the draw hangs on no order."""
+    calm = [place for place, one in enumerate(ordered) if urgency(one) == "none"]
+    lots = {p: hashlib.sha256(f"{seed}\n{ordered[p].case_id}".encode()).digest() for p in calm}
+    return frozenset(sorted(calm, key=lambda p: (lots[p], p))[: round(share * len(calm))])
 
 
 def urgency(differential: Differential) -> str:
@@ -170,6 +224,15 @@ def _row(one: Differential, ids: bool, href: str | None) -> WorklistRow:
         abstained=one.abstained,
         n_flags=sum(flag.kind not in ("red_flag", "must_not_miss") for flag in one.flags),
     )
+
+
+def _quiet(row: WorklistRow, withheld: bool, folded: bool) -> WorklistRow:
+    """Take from a row what the model says: where it is withheld, and where it waits on the case's page."""
+    if not (withheld or folded):
+        return row
+    urgent = row.urgent if row.urgency == "red_flag" else ()
+    bare = replace(row, urgent=urgent, first=None, probability=None, n_set=0, abstained=False, n_flags=0)
+    return replace(bare, withheld=withheld)
 
 
 def _both(words: Any, code: str) -> dict[str, str]:

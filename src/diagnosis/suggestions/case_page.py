@@ -18,7 +18,9 @@ from diagnosis.pages import (
     ModelView,
     NotUsed,
     RecordedFinding,
+    Reveal,
     SuggestionView,
+    check_reveal,
     sides,
 )
 from diagnosis.pages.observations import in_language
@@ -81,7 +83,12 @@ _REASONS = {
 
 
 def page_of(
-    differential: Differential, *, heading: Text | None = None, outcome: str | None = None, questions: int = 3
+    differential: Differential,
+    *,
+    heading: Text | None = None,
+    outcome: str | None = None,
+    questions: int = 3,
+    reveal: Reveal = "at_once",
 ) -> CasePage:
     """Gather what the page of one case shows.
 
@@ -95,6 +102,13 @@ def page_of(
     questions : int
         How many answers that would change the list are named, and with one or more the smallest change that flips its
         order; 0: none.
+    reveal : {"at_once", "after_answer"}
+        Whether the list waits until the reader has written an own first idea.
+
+    Raises
+    ------
+    UnknownNameError
+        Another `reveal`.
     """
     case, diagnoser = differential.records, differential.diagnoser
     words, card = case.vocabulary, diagnoser.card_
@@ -132,6 +146,7 @@ def page_of(
         enough=asks.enough,
         sure=SURE,
         change=asks.change,
+        reveal=check_reveal(reveal),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
+    from diagnosis.pages import Reveal
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.suggestions.questions import Questions
     from diagnosis.suggestions.smallest_change import SmallestChange
@@ -159,16 +160,19 @@ class Differential:
             basis=[(code, self.records.vocabulary.name(code)) for code in used],
         )
 
-    def to_html(self, lang: str = "en", *, fragment: bool = False, questions: int = 3) -> str:
+    def to_html(
+        self, lang: str = "en", *, fragment: bool = False, questions: int = 3, reveal: Reveal = "at_once"
+    ) -> str:
         """The page of this case in English (``en``) or Chinese (``zh``): one HTML file, no script, no network.
 
         With `fragment`, an element with its own style, for a notebook or another page; with `questions`, so many
-        answers that would change the list and the smallest change that flips its order.
+        answers that would change the list and the smallest change that flips its order. With `reveal` ``after_answer``
+        what the model says is folded away until the reader has written an own first idea; red flags by rule are not.
         """
         from diagnosis.pages import render_case
         from diagnosis.suggestions.case_page import page_of
 
-        return render_case(page_of(self, questions=questions), lang, fragment)
+        return render_case(page_of(self, questions=questions, reveal=reveal), lang, fragment)
 
     def explain(self, diagnoses: Sequence[str] | None = None, top: int | None = None) -> Evidence:
         """Take the suggestions apart by finding.

@@ -75,7 +75,7 @@ if TYPE_CHECKING:
         write_records,
     )
     from diagnosis.records import OTHER, Case, Finding, Records, split
-    from diagnosis.review import ReviewLog, Worklist, worklist, write_packet
+    from diagnosis.review import ReviewLog, Worklist, review_panel, worklist, write_packet
     from diagnosis.sample import load_sample, make_cohort
     from diagnosis.suggestions import Diagnoser, Differential, Flag, Suggestion, global_evidence, simulate_workup
     from diagnosis.tracking import load_diagnoser
@@ -134,7 +134,7 @@ _HOMES = {
         "readers",
     ),
     **dict.fromkeys(("OTHER", "Case", "Finding", "Records", "split"), "records"),
-    **dict.fromkeys(("ReviewLog", "Worklist", "worklist", "write_packet"), "review"),
+    **dict.fromkeys(("ReviewLog", "Worklist", "review_panel", "worklist", "write_packet"), "review"),
     **dict.fromkeys(("load_sample", "make_cohort"), "sample"),
     **dict.fromkeys(
         ("Diagnoser", "Differential", "Flag", "Suggestion", "global_evidence", "simulate_workup"), "suggestions"
@@ -212,6 +212,7 @@ __all__ = [
     "read_vocabulary",
     "reference_range",
     "report",
+    "review_panel",
     "sample_ddxplus",
     "sample_size",
     "shift_effects",

@@ -96,14 +96,18 @@ def test_explain_in_words(trained: dict[str, Any], ward_folder: Path):
     assert not re.search(r"[a-z]{5,}", chinese), "no English word is left in Chinese"
 
 
+_FOLD = ("--reveal", "after_answer")
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_explain_as_a_page(trained: dict[str, Any], ward_folder: Path, tmp_path: Path, lang: str):
     file = tmp_path / "case.html"
-    found = done("explain", trained["model"], ward_folder, "--case", "002", "--html", file, "--lang", lang)
+    found = done("explain", trained["model"], ward_folder, "--case", "002", "--html", file, "--lang", lang, *_FOLD)
     assert f"Page: {file}" in found.stderr
     page = file.read_text(encoding="utf-8")
     assert page.lower().startswith("<!doctype html>")
     assert {"en": "measles", "zh": "麻疹"}[lang] in page
+    assert 'class="dx-idea"' in page
 
 
 def test_check_in_words(ward_folder: Path):

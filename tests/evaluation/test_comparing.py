@@ -96,6 +96,14 @@ def test_equal_diagnosers_do_not_differ(cases):
     assert not found.differences[0].better
 
 
+def test_one_patient_proves_nothing(cases, worse):
+    records, batch = cases
+    one = records[[0]]
+    found = dx.compare(Fixed(batch), [Fixed(worse(batch, 0.5)), Fixed(worse(batch, 0.9))], one, n_boot=50)
+    assert found.differences[0].difference != 0
+    assert {(d.p, d.p_holm, d.interval) for d in found.differences} == {(None, None, None)}
+
+
 def test_several_are_corrected_by_holm(cases, worse):
     records, batch = cases
     others = [Fixed(worse(batch, share), f"spoilt {share}") for share in (0.02, 0.3, 0.9)]

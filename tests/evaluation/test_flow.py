@@ -111,6 +111,13 @@ def test_figures_on_verified_diagnoses_stand_beside_those_of_all(judged):
     assert "verified, by site" in repr(found)
 
 
+def test_figures_of_few_are_not_what_one_side_leaves_of_all(judged):
+    diagnoser, test = judged
+    n = min(evaluate_verified(diagnoser, test, n_boot=0).bases["clinical"], len(test) // 2)
+    found = evaluate_verified(diagnoser, test, n_boot=0, min_cell=n + 1)
+    assert (found.verified, found.clinical) == (None, None)
+
+
 def test_without_a_basis_nothing_is_said_of_verification(judged):
     diagnoser, test = judged
     bare = Records.from_tables({n: test.arrow(n) for n in ("cases", "findings")})
@@ -118,14 +125,18 @@ def test_without_a_basis_nothing_is_said_of_verification(judged):
 
 
 def test_shares_of_few_cases_are_not_shown():
-    groups = np.array(["a"] * 40 + ["b"] * 40 + ["c"] * 5 + ["d"] * 30, dtype=object)
-    verified = np.array([True] * 20 + [False] * 20 + [True] * 3 + [False] * 37 + [True] * 5 + [False] * 30)
+    sizes = {"a": (40, 20), "b": (40, 3), "c": (5, 5), "d": (30, 0), "e": (30, 15)}
+    groups = np.repeat(np.array(list(sizes), dtype=object), [n for n, _ in sizes.values()])
+    verified = np.concatenate([np.arange(n) < k for n, k in sizes.values()])
     shares = {s.value: s for s in verified_shares(groups, verified)}
     assert shares["a"].verified == 20
     assert (shares["a"].low, shares["a"].high) == pytest.approx((0.352, 0.648), abs=5e-4)  # Wilson, 20 of 40
     assert shares["b"].verified is None
     assert shares["c"].verified is None
     assert shares["d"].verified == 0
+    assert shares["e"].verified is None, "b and c would have 8 verified together: all less the others"
+    alone = verified_shares(np.array(["a"] * 40, dtype=object), np.arange(40) < 20)
+    assert alone[0].verified == 20
 
 
 def test_two_judgements_are_compared_as_by_scikit_learn():

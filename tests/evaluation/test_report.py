@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +91,34 @@ def test_the_card_holds_every_item_once_and_does_not_make_up_what_it_cannot_know
     assert f"{made.evaluation.overall.values['top.1']:.3f}" in str(said["23a"])
     assert str(made.card["n_cases"]) in str(said["21"]).replace(",", "")
     assert text.count(FOR_A_PERSON) == sum(one.says is None for one in items)
+
+
+def test_it_does_not_say_what_was_not_done(sample: dx.Records) -> None:
+    train = sample[:350]
+    rules: dict[str, Any] = {"min_cases": 15, "rest": "drop", "as_of": None, "weighted": True}
+    diagnoser = dx.Diagnoser(model="linear", folds=2, **rules).fit(train)
+    made = dx.report(diagnoser, train, train=train, n_boot=0, on_seen="report")
+    n, said = diagnoser.card_["n_cases"], {one.item: str(one.says) for one in card_items(made)}
+    assert made.sample_size is not None
+    assert made.flow is not None
+    assert made.sample_size.n == n
+    assert len(train) - sum(s.cases for s in made.flow.steps if s.kind == "leave") == n, "no visit leaves by itself"
+    assert "are of patients who were trained on" in said["12a"]
+    assert "No moment was set" in said["9b"]
+    assert "by their weights" in said["13"]
+    assert "interval" not in said["12e"]
+    assert "drawn" not in said["12d"]
+    assert said["12f"] == "Not updated."
+    assert "some of whom were learned from" in made.to_html()
+    assert "unseen patients" not in made.to_html()
+    updated = replace(made, card={**made.card, "updates": [{"n_cases": 12}], "adapted": {"to": "site a"}})
+    again = {one.item: str(one.says) for one in card_items(updated)}
+    assert "12 later cases" in again["12f"]
+    assert "site a" in again["13"]
+    bare = {one.item: one.says for one in card_items(replace(made, card={}, facts={"knows_patients": False}))}
+    assert [bare[item] for item in ("11", "12b", "12g", "13", "15", "27a")] == [None] * 6
+    for one in (said["12a"], str(bare["12a"])):
+        assert "a patient is never on two sides" not in one
 
 
 def test_a_set_with_nothing_but_findings_has_a_report_too(sample: dx.Records, tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def test_a_diagnosis_no_source_case_has_is_out_of_reach(diagnoser):
     target = _set(4, 300, start=5000)
     found = shift_effects(diagnoser, source[source.y == "d0"], target, n_boot=0)
     assert found.effects[0].reached == pytest.approx(np.mean(target.y == "d0"))
+    with pytest.raises(InputError, match="not trained on"):
+        shift_effects(diagnoser, _set(0, 400), target, n_boot=0)
     bare = Records.from_cases([Case([Finding("cough")], case_id="x")])
     with pytest.raises(InputError, match="diagnoses to compare a score"):
         shift_effects(diagnoser, source, bare)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import stat
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,33 @@ def test_what_a_colleague_needs_stays(case: dx.Records) -> None:
         deidentified(dx.load_sample()[:2])
 
 
+def test_short_texts_and_great_ages_tell_nobody_either() -> None:
+    tells = ["seen 12.03.2024", "since 2031", "call 13812345678", "as C-4711 before", "a@b.cn", "2024年3月12日"]
+    plain = ["E. coli", "1:2048", "120/80", "O Rh+", "2.5-3.0", "大肠杆菌"]
+    texts = [*tells, *plain]
+    n = len(texts)
+    findings = {
+        "case_id": ["C-4711"] * n,
+        "code": [f"f{i}" for i in range(n)],
+        "status": ["present"] * n,
+        "text": texts,
+        "modifiers": [f"of {one}" for one in texts],
+        "onset_age_years": [93.0, 61.0, *[None] * (n - 2)],
+        "duration_days": [34_000.0, 30.0, *[None] * (n - 2)],
+    }
+    cases: dict[str, Any] = {"case_id": ["C-4711"], "age_years": [96.0]}
+    made, left = deidentified(dx.Records.from_tables({"cases": cases, "findings": findings}))
+    after = made.frame("findings")
+    assert after["text"].dropna().tolist() == plain
+    assert after["modifiers"].dropna().tolist() == [f"of {one}" for one in plain]
+    assert after["onset_age_years"].dropna().tolist() == [90, 61]
+    assert after["duration_days"].dropna().tolist() == [30]
+    assert [one for one in left if "texts" in one or "onset" in one] == [
+        "texts of findings with a date, a long number, an address or an id: 12",
+        "ages at onset and durations of more than 89 years: 2",
+    ]
+
+
 def test_the_bundle_is_read_again(sample: dx.Records, tmp_path: Path) -> None:
     for row in (500, 501, 502):
         one = sample[[row]]
@@ -109,6 +137,7 @@ def test_a_packet_goes_out_and_its_answer_comes_back(
     assert set(files) == {"README.txt", "answer.yaml", "case.fhir.json", "case.html", "case.phenopacket.json"}
     patient = one.records.frame("cases").loc[0, "patient_id"]
     assert not [n for n, text in files.items() if one.case_id in text or patient in text]
+    assert str(datetime.now(UTC).date()) not in files["case.phenopacket.json"], "the day of writing is a date too"
     assert "Is it the heart?" in files["README.txt"]
     assert 'class="dx-idea"' in files["case.html"]
     assert all(line in files["README.txt"] for line in packet.left)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from diagnosis.models.batch import Batch
     from diagnosis.records.records import Records
 
-__all__ = ["Answered", "Judging", "answer_labelled", "answer_part", "pooled", "with_baselines"]
+__all__ = ["Answered", "Judging", "answer_labelled", "answer_part", "beside_prior", "pooled", "with_baselines"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -179,10 +179,10 @@ def pooled(judging: Judging, answered: Sequence[Answered]) -> Evaluation:
         for name in (BASELINES if answered[0].baselines else ())
     }
     baselines = {name: one.overall for name, one in simple.items()}
-    return replace(evaluation, baselines=baselines, overall=_beside_prior(evaluation.overall, baselines.get("prior")))
+    return replace(evaluation, baselines=baselines, overall=beside_prior(evaluation.overall, baselines.get("prior")))
 
 
-def _beside_prior(scores: Scores, prior: Scores | None) -> Scores:
+def beside_prior(scores: Scores, prior: Scores | None) -> Scores:
     """Put beside the figures those of the prior of each fit; the mean of the priors would know the test sides' own."""
     if prior is None:
         return scores

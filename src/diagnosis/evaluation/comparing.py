@@ -219,8 +219,9 @@ def _differences(
         assert value is not None
         assert before is not None
         assert gap is not None
-        ends = interval(drawn[metric]) if counts.shape[1] > 1 else None
-        made.append(Difference(name, reference, metric, value, before, gap, ends, _p(drawn[metric])))
+        several = counts.shape[1] > 1  # every draw of one patient is that patient again
+        ends, p = (interval(drawn[metric]), _p(drawn[metric])) if several else (None, None)
+        made.append(Difference(name, reference, metric, value, before, gap, ends, p))
     return made
 
 
@@ -232,7 +233,8 @@ def _p(drawn: NDArray[np.float64]) -> float:
 def _corrected(found: Sequence[Difference], primary: str) -> tuple[Difference, ...]:
     """Keep the p-values of the primary metric alone, corrected, and put it first."""
     first = [one for one in found if one.metric == primary]
-    corrected = holm([one.p for one in first if one.p is not None])
+    known = [one.p for one in first if one.p is not None]
+    corrected = holm(known) if len(known) == len(first) else [None] * len(first)
     declared = [_with_p(one, one.p, p) for one, p in zip(first, corrected, strict=True)]
     return (*declared, *(_with_p(one, None, None) for one in found if one.metric != primary))
 

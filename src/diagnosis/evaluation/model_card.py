@@ -120,7 +120,11 @@ def _sample(report: EvaluationReport) -> str | None:
 
 
 def _splits(report: EvaluationReport) -> str:
-    said = "Tested on cases of patients who were not trained on; a patient is never on two sides."
+    said = {
+        True: "Tested on cases of patients who were not trained on; a patient is never on two sides.",
+        False: "Some test cases are of patients who were trained on, by their ids: figures on them are too good.",
+        None: "Whether the patients tested on were trained on could not be checked: the model came without their ids.",
+    }[report.apart]
     if report.cross is not None:
         said += f" Beside it {report.cross.method}, by {report.cross.by}, {report.cross.n_fits:,} fits."
     return said
@@ -128,7 +132,9 @@ def _splits(report: EvaluationReport) -> str:
 
 def _clusters(report: EvaluationReport) -> str:
     n = report.evaluation.n_sites
-    said = f"Intervals are also drawn over {n:,} sites." if n else "Fewer than two sites: none."
+    said = "Fewer than two sites: none." if not n else f"{n:,} sites, looked at together."
+    if report.evaluation.overall.site_intervals:
+        said = f"Intervals are also drawn over {n:,} sites."
     return said if report.site_matrix is None else f"{said} Each site was also held out (site matrix)."
 
 
@@ -191,8 +197,49 @@ def _heterogeneity(report: EvaluationReport) -> str | None:
 
 
 def _updating(report: EvaluationReport) -> str:
+    adapted, updates = report.card.get("adapted"), report.card.get("updates", [])
+    said = []
+    if updates:
+        n = sum(one["n_cases"] for one in updates)
+        said.append(f"Learned {n:,} later cases in {len(updates):,} updates; calibration and thresholds stayed.")
+    if adapted is not None:
+        said.append(f"Adapted to the prevalence of: {adapted['to']}.")
+        if adapted.get("chosen_here"):
+            said.append(f"Chosen anew there: {', '.join(adapted['chosen_here'])}.")
+    return " ".join(said) or "Not updated."
+
+
+def _timing(report: EvaluationReport) -> str:
+    if report.evaluation.as_of == "no moment":
+        return "No moment was set: every finding on record was used, whenever it became known."
+    kept = ", " if report.facts.get("unknown_time", "keep") == "drop" else "; findings without a time stay, "
+    return f"What was known as of {report.evaluation.as_of}{kept}later ones were set aside."
+
+
+def _measures(report: EvaluationReport) -> str:
+    more = ", sets, abstention, must-not-miss policy and decision curves" if report.evaluation.details else ""
+    ends = ", with 95 % intervals over draws of patients" if report.evaluation.overall.intervals else ""
+    return f"Rank (top-k, reciprocal rank), log-loss, Brier score, calibration{more}{ends}."
+
+
+def _imbalance(report: EvaluationReport) -> str | None:
+    if not report.card:
+        return None
+    said = "Not corrected: the priors are those of the training cases"
+    said += ", by their weights" if report.facts.get("weighted") else ""
     adapted = report.card.get("adapted")
-    return "Not updated." if adapted is None else f"Adapted to the prevalence of {adapted['to']}."
+    return said + (f", adapted since to: {adapted['to']}." if adapted else ".")
+
+
+def _output(report: EvaluationReport) -> str | None:
+    if not report.card:
+        return None
+    said = (
+        "Calibrated probabilities, a prediction set, flags and abstention; thresholds were chosen on training cases, "
+        "by folds grouped by patient"
+    )
+    chosen = (report.card.get("adapted") or {}).get("chosen_here")
+    return said + (f"; chosen anew on other cases since: {', '.join(chosen)}." if chosen else ".")
 
 
 def _specification(report: EvaluationReport) -> str | None:
@@ -214,6 +261,11 @@ def _fixed(text: str) -> Callable[[EvaluationReport], str | None]:
     return lambda _: text
 
 
+def _of_own(text: str) -> Callable[[EvaluationReport], str | None]:
+    """Say it of a diagnoser alone: how another model does it is for a person to write."""
+    return lambda report: text if report.card else None
+
+
 _FILLED: Mapping[str, Callable[[Any], str | None]] = {
     "title": lambda report: f"{report.title}: a model that suggests diagnoses is developed and evaluated.",
     "purpose": _fixed(
@@ -232,32 +284,25 @@ _FILLED: Mapping[str, Callable[[Any], str | None]] = {
     "outcome": _outcome,
     "assessors": _assessors,
     "predictors": _predictors,
-    "timing": lambda report: f"What was known as of {report.evaluation.as_of}; later findings were set aside.",
+    "timing": _timing,
     "sample_size": _sample,
-    "missing": _fixed(
+    "missing": _of_own(
         "Nothing is imputed. Present, absent, uncertain and not recorded are kept apart; what has no row "
         "moves the score "
         "by what its absence meant in training, and every page shows by how much."
     ),
     "splits": _splits,
-    "handling": _fixed(
+    "handling": _of_own(
         "States as 0 and 1; values centred and scaled; age in years and bands; no selection by outcome."
     ),
     "model": lambda report: report.facts.get("model"),
     "clusters": _clusters,
-    "measures": _fixed(
-        "Rank (top-k, reciprocal rank), log-loss, Brier score, calibration, sets, abstention, must-not-miss policy and "
-        "decision curves, with 95 % intervals over draws of patients."
-    ),
+    "measures": _measures,
     "updating": _updating,
-    "calculation": _fixed("Score = base + sum of contributions; probability = softmax of the calibrated scores."),
-    "imbalance": _fixed("Not corrected: priors are those of the training cases, or of their weights where asked."),
+    "calculation": _of_own("Score = base + sum of contributions; probability = softmax of the calibrated scores."),
+    "imbalance": _imbalance,
     "fairness": _fairness,
-    "output": _fixed(
-        "Calibrated probabilities, a prediction set, flags and abstention; thresholds were chosen on "
-        "training cases, by "
-        "folds grouped by patient."
-    ),
+    "output": _output,
     "difference": _difference,
     "code": lambda report: (
         f"diagnosis {report.card['versions']['diagnosis']}." if report.card.get("versions") else None
@@ -270,7 +315,7 @@ _FILLED: Mapping[str, Callable[[Any], str | None]] = {
     "performance": _performance,
     "heterogeneity": _heterogeneity,
     "limitations": _limitations,
-    "poor_input": _fixed(
+    "poor_input": _of_own(
         "Unknown codes and values that cannot be used are counted and shown; too little evidence leads to abstention."
     ),
     "users": lambda report: (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diagnosis.errors import InputError
 from diagnosis.evaluation.evaluate import OnSeen, evaluate
@@ -64,6 +65,13 @@ class EvaluationReport:
     site_matrix: SiteMatrix | None = None
     synthetic: bool = False
 
+    @property
+    def apart(self) -> bool | None:
+        """Whether no patient tested on was trained on, by their ids; None where the model came without them."""
+        if any(one.kind == "trained_on" for one in self.evaluation.suspicions):
+            return False
+        return True if self.facts.get("knows_patients", True) else None
+
     def name_of(self, code: str) -> str:
         """Return what a diagnosis or finding is called."""
         return self.names.get(code, code)
@@ -73,11 +81,10 @@ class EvaluationReport:
         scores = self.evaluation.overall
         top, ends = scores.values["top.1"] or 0.0, scores.intervals.get("top.1")
         between = f" (95 % interval {ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
+        who = {True: " who were not learned from", False: ", some of whom were learned from", None: ""}[self.apart]
         lead = [
-            f"On {scores.n:,} cases of {scores.n_patients:,} patients who were not learned from, the first "
-            f"suggestion was "
-            f"the diagnosis on record in {top:.0%}{between}; as of {self.evaluation.as_of}, {self.evaluation.reading} "
-            "reading.",
+            f"On {scores.n:,} cases of {scores.n_patients:,} patients{who}, the first suggestion was the diagnosis on "
+            f"record in {top:.0%}{between}; as of {self.evaluation.as_of}, {self.evaluation.reading} reading.",
             f"{len(self.evaluation.suspicions)} reasons to doubt this are listed first."
             if self.evaluation.suspicions
             else "The checks that run by themselves found no reason to doubt this.",
@@ -127,6 +134,7 @@ def report(
     seed: int = 0,
     min_cell: int = 10,
     on_seen: OnSeen = "raise",
+    again: bool = True,
 ) -> EvaluationReport:
     """Evaluate a fitted diagnoser on unseen cases in every way that these allow, and put it on one page.
 
@@ -152,6 +160,9 @@ def report(
     title : str
     n_boot, seed, min_cell, on_seen
         As in `evaluate`.
+    again : bool
+        Also ask the diagnoser about the cases stage by stage and by what confirmed their diagnosis. False where it has
+        seen them, and `evaluation` speaks of other fits.
 
     Returns
     -------
@@ -173,8 +184,11 @@ def report(
         "model": getattr(diagnoser, "name", None),
         "label_status": getattr(diagnoser, "label_status", ("confirmed",)),
         "n_columns": n_columns,
+        "unknown_time": getattr(diagnoser, "unknown_time", "keep"),
+        "weighted": getattr(diagnoser, "weighted", False),
+        "knows_patients": bool(len(getattr(diagnoser, "training_ids_", ()))),
     }
-    staged = _has_stages(records)
+    staged = again and _has_stages(records)
     sides = {"training": train, "test": records}
     return EvaluationReport(
         title=title,
@@ -186,17 +200,40 @@ def report(
             **{code: words.diagnosis_name(code) for code in card.get("n_by_diagnosis", {})},
         },
         dates={name: span for name, one in sides.items() if one is not None and (span := _span(one)) is not None},
-        flow=None if train is None else participant_flow(train, as_of=None, min_cell=min_cell),
+        flow=None if train is None else _flow(diagnoser, train, min_cell),
         stages=evaluate_stages(diagnoser, records, **asked) if staged else None,
         verification=evaluate_verified(diagnoser, records, min_cell=min_cell, **asked)
-        if "labels" in records.names
+        if again and "labels" in records.names
         else None,
-        sample_size=None if train is None or not n_columns else sample_size(train.y, n_columns, min_cell=min_cell),
+        sample_size=None
+        if train is None or not n_columns
+        else sample_size(_learned(diagnoser, train), n_columns, min_cell=min_cell),
         shift=None if train is None else compare_records(train, records),
         cross=cross,
         site_matrix=site_matrix,
         synthetic=bool(records.info.get("synthetic")),
     )
+
+
+def _flow(diagnoser: Any, train: Records, min_cell: int) -> Flow:
+    """The flow under the rules this diagnoser was fitted by: every visit takes part, the rest is its own."""
+    return participant_flow(
+        train,
+        visit=("first", "follow_up", "unknown"),
+        label_status=getattr(diagnoser, "label_status", ("confirmed",)),
+        as_of=getattr(diagnoser, "as_of", None),
+        unknown_time=getattr(diagnoser, "unknown_time", "keep"),
+        min_cases=getattr(diagnoser, "min_cases", 1),
+        rest=getattr(diagnoser, "rest", "other"),
+        min_cell=min_cell,
+    )
+
+
+def _learned(diagnoser: Any, train: Records) -> NDArray[np.object_]:
+    """The diagnoses as they were learned, rare ones pooled; None where a case was not learned from."""
+    classes = set(getattr(diagnoser, "classes_", ()))
+    truth = diagnoser.truth(train)
+    return np.array([one if one in classes else None for one in truth], dtype=object)
 
 
 def _with_sides(

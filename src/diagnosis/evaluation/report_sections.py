@@ -57,7 +57,9 @@ def sections_of(report: EvaluationReport) -> Iterator[ReportSection]:
     """Yield the sections that this report has something to say in."""
     yield _suspicions(report)
     yield ReportSection(
-        "results", "Results on unseen patients", blocks=[main_table(report.evaluation), *_beside(report)]
+        "results",
+        "Results on unseen patients" if report.apart else "Results",
+        blocks=[main_table(report.evaluation), *_beside(report)],
     )
     if report.evaluation.details is not None:
         yield _calibration(report, report.evaluation.details)

@@ -13,7 +13,8 @@ from diagnosis.errors import InputError
 from diagnosis.evaluation.aligned import aligned, number
 from diagnosis.evaluation.bootstrap import Ratio, draw_patients, interval, ratio_draws
 from diagnosis.evaluation.calibration import fit_intercept, fit_slope
-from diagnosis.evaluation.evaluate import Evaluated
+from diagnosis.evaluation.evaluate import Evaluated, OnSeen, unseen_rows
+from diagnosis.evaluation.evaluate_batch import is_label
 from diagnosis.evaluation.groups import age_groups
 from diagnosis.evaluation.outcomes import Outcomes, score_cases
 from diagnosis.evaluation.shift import Shift, compare_records, recorded_shares, years_of
@@ -118,7 +119,14 @@ class ShiftEffects:
 
 
 def shift_effects(
-    diagnoser: Evaluated, source: Records, target: Records, *, n_boot: int = 200, seed: int = 0, min_cell: int = 10
+    diagnoser: Evaluated,
+    source: Records,
+    target: Records,
+    *,
+    n_boot: int = 200,
+    seed: int = 0,
+    min_cell: int = 10,
+    on_seen: OnSeen = "raise",
 ) -> ShiftEffects:
     """Score a diagnoser on two sets, and on the first made alike to the second in one respect at a time.
 
@@ -134,13 +142,15 @@ def shift_effects(
     n_boot, seed : int
     min_cell : int
         For the comparison of the two sets.
+    on_seen : {"raise", "leave_out", "report"}
+        As in `evaluate`.
 
     Raises
     ------
     InputError
-        One side has no case with a diagnosis.
+        One side has no case with a diagnosis, or the diagnoser was trained on patients of theirs.
     """
-    sides = [_Side.of(diagnoser, one) for one in (source, target)]
+    sides = [_Side.of(diagnoser, one, on_seen) for one in (source, target)]
     a, b = sides
     effects = (
         _weighted("prevalence", a, a.truth, b.truth, n_boot, seed),
@@ -160,10 +170,10 @@ class _Side:
     outcomes: Outcomes
 
     @classmethod
-    def of(cls, diagnoser: Evaluated, records: Records) -> _Side:
+    def of(cls, diagnoser: Evaluated, records: Records, on_seen: OnSeen) -> _Side:
         """Judge the labelled cases of a set of records."""
         truth = np.asarray(diagnoser.truth(records), dtype=object)
-        has = np.array([one is not None and one == one for one in truth], dtype=bool)
+        has = unseen_rows(diagnoser, records, is_label(truth), on_seen)
         if not has.any():
             raise InputError(
                 "Two sets of records with diagnoses to compare a score on",

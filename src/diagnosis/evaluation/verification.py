@@ -39,7 +39,8 @@ class VerifiedShare:
     value : str
     n : int
     verified : int or None
-        None where the group, or either side of it, is smaller than may be shown.
+        None where the group, or either side of it, is smaller than may be shown, or would be what the other groups
+        leave of all.
     low, high : float or None
         95 % interval of the share (Wilson, Journal of the American Statistical Association 22:209, 1927).
     """
@@ -61,7 +62,8 @@ class Verification:
         What the shares are sorted by.
     everyone : Scores
     verified, clinical : Scores or None
-        Of the verified cases and of the others; None where they are fewer than may be shown.
+        Of the verified cases and of the others; None, both of them, where either are fewer than may be shown: they
+        would be what one leaves of everyone. One is None where there is no such case.
     bases : mapping of str to int
         Cases by the basis of their diagnosis; ``unstated`` where there is none. Small ones are left out.
     shares : tuple of VerifiedShare
@@ -163,11 +165,13 @@ def evaluate_verified(
     everyone = scores(labelled)
     if everyone is None:
         return None
+    sides = (int((labelled & tested).sum()), int((labelled & ~tested).sum()))
+    apart = not any(0 < n < min_cell for n in sides)
     return Verification(
         by=by,
         everyone=everyone,
-        verified=scores(labelled & tested),
-        clinical=scores(labelled & ~tested),
+        verified=scores(labelled & tested) if apart else None,
+        clinical=scores(labelled & ~tested) if apart else None,
         bases={name: n for name, n in sorted(counts.items()) if n >= min_cell},
         shares=verified_shares(groups_of(records, (by,))[by][labelled], tested[labelled], min_cell),
     )
@@ -193,17 +197,35 @@ def label_basis(records: Records, status: tuple[str, ...] = ("confirmed",)) -> N
 def verified_shares(
     groups: NDArray[np.object_], verified: NDArray[np.bool_], min_cell: int = 10
 ) -> tuple[VerifiedShare, ...]:
-    """Share verified in each group; suppressed where the group or one side of it is below `min_cell`, unless empty."""
-    found = []
+    """Share verified in each group; suppressed where the group or one side of it is below `min_cell`, unless empty.
+
+    Where the groups that are suppressed are together still too few on one side, all less the others would tell: the
+    smallest one that makes them enough is suppressed with them, or else the largest.
+    """
+    cells = {}
     for value in sorted(set(groups.astype(str).tolist())):
         own = verified[groups.astype(str) == value]
-        n, k = len(own), int(own.sum())
-        if n < min_cell or 0 < k < min_cell or 0 < n - k < min_cell:
-            found.append(VerifiedShare(value, n, None, None, None))
-            continue
-        low, high = _wilson(k, n)
-        found.append(VerifiedShare(value, n, k, low, high))
-    return tuple(found)
+        cells[value] = (len(own), int(own.sum()))
+    hidden = {value for value, (n, k) in cells.items() if n < min_cell or _is_small(n, k, min_cell)}
+    while hidden and len(hidden) < len(cells):
+        n, k = (sum(cells[value][side] for value in hidden) for side in (0, 1))
+        if not _is_small(n, k, min_cell):
+            break
+        rest = sorted(cells.keys() - hidden, key=lambda value: (cells[value][0], value))
+        enough = [v for v in rest if not _is_small(n + cells[v][0], k + cells[v][1], min_cell)]
+        hidden.add(enough[0] if enough else rest[-1])
+    shown = {value: None if value in hidden else _wilson(k, n) for value, (n, k) in cells.items()}
+    return tuple(
+        VerifiedShare(value, cells[value][0], None, None, None)
+        if ends is None
+        else VerifiedShare(value, *cells[value], *ends)
+        for value, ends in shown.items()
+    )
+
+
+def _is_small(n: int, k: int, min_cell: int) -> bool:
+    """Whether one side of a cell speaks of too few; none at all tells of nobody."""
+    return 0 < k < min_cell or 0 < n - k < min_cell
 
 
 def _wilson(k: int, n: int) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from diagnosis.pages.observations import Observation, RecordedFinding, in_language
 from diagnosis.pages.translations import counted, phrase
@@ -122,6 +123,7 @@ def value_text(value: float, comparator: str | None = None) -> str:
     return f"{bound}{plain_digits(value)}"
 
 
+@lru_cache(maxsize=1024)
 def unit_text(unit: str | None, lang: str) -> str:
     """Return a UCUM unit as it is written for people.
 

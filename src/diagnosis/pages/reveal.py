@@ -11,7 +11,7 @@ from diagnosis.pages.values import CasePage, FlagView
 
 __all__ = ["Notes", "Reveal", "check_reveal", "field_id", "notes_of", "without_list"]
 
-#: What a caller can ask for; a page can also be ``withheld``.
+#: What a caller can ask for; a page can also be ``withheld``, or wait for a form beside it (``not_yet``).
 Reveal = Literal["at_once", "after_answer"]
 
 # What a rule or the record says, before any suggestion: it is never folded away.
@@ -53,11 +53,11 @@ def notes_of(page: CasePage) -> tuple[Notes, ...]:
     return tuple(one for one in (Notes(first, False), Notes(rest, True)) if one.flags)
 
 
-def without_list(page: CasePage) -> CasePage:
+def without_list(page: CasePage, reveal: Literal["withheld", "not_yet"] = "withheld") -> CasePage:
     """Return the page of the same case with nothing on it that a model said: the record, and the flags of rules."""
     return replace(
         page,
-        reveal="withheld",
+        reveal=reveal,
         suggestions=(),
         flags=tuple(flag for flag in page.flags if flag.kind in _OF_THE_RECORD),
         other_probability=None,

@@ -249,6 +249,11 @@ class CaseScreen:
         return notes_of(self.page)
 
     @property
+    def has_list(self) -> bool:
+        """Whether the page shows what the model says, at once or folded away."""
+        return self.page.reveal in ("at_once", "after_answer")
+
+    @property
     def field_id(self) -> str:
         """The id of the field for the reader's own idea."""
         return field_id(self.page)

@@ -48,7 +48,8 @@ def phrase(key: str, lang: str, values: Mapping[str, object] | None = None) -> s
     >>> phrase("state.absent", "en"), phrase("state.absent", "zh")
     ('absent', '无')
     """
-    return phrases()[key][lang].format_map(values or {})
+    text = phrases()[key][lang]
+    return text.format_map(values or {}) if "{" in text else text
 
 
 def counted(key: str, n: int, lang: str) -> str:

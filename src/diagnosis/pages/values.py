@@ -217,7 +217,7 @@ class CasePage:
         The smallest change that flips the order, in one sentence.
     reveal : str
         ``at_once``; ``after_answer``: the list is folded away until the reader has written an own first idea; or
-        ``withheld``: by choice there is none.
+        ``withheld``: by choice there is none; or ``not_yet``: a form beside the page asks first.
     """
 
     model: ModelView

@@ -12,6 +12,7 @@ from diagnosis.review.chain import ChainCheck
 from diagnosis.review.deidentify import deidentified
 from diagnosis.review.log import ReviewLog
 from diagnosis.review.packet import Packet, write_packet
+from diagnosis.review.panel import ReviewPanel, review_panel
 from diagnosis.review.worklists import Worklist, worklist
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "Review",
     "ReviewAgreement",
     "ReviewLog",
+    "ReviewPanel",
     "Verdict",
     "Worklist",
     "deidentified",
+    "review_panel",
     "worklist",
     "write_packet",
 ]

@@ -115,7 +115,9 @@ def verify_chain(entries: Iterable[Entry], head: str | None = None) -> ChainChec
             rows = entry.seq
         if entry.content is None and entry.salt is None:
             emptied.append(entry.seq)
-        elif entry.content is None or entry.salt is None or content_hash(entry.salt, entry.content) != entry.content_hash:
+        elif (
+            entry.content is None or entry.salt is None or content_hash(entry.salt, entry.content) != entry.content_hash
+        ):
             problems.append(f"row {entry.seq}: its content was changed")
         elif entry.kind == "redaction":
             redacted |= {int(n) for n in json.loads(entry.content)["rows"]}

@@ -30,10 +30,10 @@ _CASE = (
 _NOT_OF_FINDINGS = ("note_id", "start", "end")
 _LONGEST_TEXT = 60
 _FREE = ("text", "modifiers", "laterality", "body_site", "specimen")
-_IDS = ("case_id", "patient_id", "encounter_id", "site")
+_IDS = ("case_id", "patient_id", "site")
 # A date, a year, a number to call or to look up, an address in the net; a titre such as 1:2048 is none.
 _TELLS = re.compile(
-    r"\d{1,4}\s?[./年月-]\s?\d{1,2}\s?[./月日-]\s?\d{1,4}|(?<![\d:.,/])(?:19|20)\d\d(?!\d)|\d{6,}|\d{3}[ -]\d{4}|@|://"
+    r"\b\d{1,4}(\s?[./-]\s?)\d{1,2}\1\d{1,4}\b|\d\s?[年月]\s?\d|(?<![\d:.,/])(?:19|20)\d\d(?!\d)|\d{6,}|\d{3}[ -]\d{4}|@|://"
 )
 _OLDEST_DAYS = OLDEST * 365.25
 _TABLES: Mapping[str, str] = MappingProxyType(

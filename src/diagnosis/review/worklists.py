@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from diagnosis.errors import InputError
 from diagnosis.pages import Reveal, WorklistRow, check_reveal, render_worklist
@@ -67,15 +67,20 @@ class Worklist:
         *,
         fragment: bool = False,
         questions: int = 0,
-        reveal: Reveal = "at_once",
+        reveal: Reveal | Literal["not_yet"] = "at_once",
     ) -> str:
-        """Return the page of one case, by its place from 0; without suggestions where they are withheld."""
+        """Return the page of one case, by its place from 0; without suggestions where they are withheld.
+
+        ``not_yet`` gives the record and the flags of rules alone, for a form that asks first.
+        """
         from diagnosis.pages import render_case, without_list
         from diagnosis.suggestions.case_page import page_of
 
-        withheld = place in self.withheld
-        page = page_of(self[place], questions=0 if withheld else questions, reveal=reveal)
-        return render_case(without_list(page) if withheld else page, lang, fragment)
+        if place in self.withheld:
+            return render_case(without_list(page_of(self[place], questions=0), "withheld"), lang, fragment)
+        if reveal == "not_yet":
+            return render_case(without_list(page_of(self[place], questions=0), "not_yet"), lang, fragment)
+        return render_case(page_of(self[place], questions=questions, reveal=reveal), lang, fragment)
 
     def frame(self) -> pd.DataFrame:
         """Return the table: urgency, first suggestion and its probability, size of the set, doubt, a row a case."""

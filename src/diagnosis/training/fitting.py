@@ -6,14 +6,17 @@ Each step that was finished before an interruption is read instead of taken agai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diagnosis.evaluation import concatenate, evaluate, evaluate_batch, find_suspicions
+from diagnosis.evaluation.answered import beside_prior
+from diagnosis.evaluation.credit import credit_of
 from diagnosis.evaluation.groups import groups_of
+from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.suggestions.bundle import load_bundle
 from diagnosis.suggestions.fitting import fit_records
 from diagnosis.training.building import build_diagnoser
@@ -51,6 +54,8 @@ class Fitted:
         Cases trained on, judged on and left out.
     note : str
         What the evaluation speaks of, in a sentence.
+    unseen : bool
+        Whether the saved diagnoser has not seen the cases of `test`.
     """
 
     diagnoser: Diagnoser
@@ -59,6 +64,7 @@ class Fitted:
     test: Records
     flow: dict[str, int]
     note: str
+    unseen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +117,18 @@ def fit_once(fitting: Fitting, sides: Sides) -> Fitted:
     diagnoser = fitting.diagnoser(sides.train, "", "")
     judged = fitting.judged(
         f"Evaluate on {len(sides.test):,} unseen cases",
-        lambda: evaluate(diagnoser, sides.test, by=config.evaluation.by, seed=config.seed),
+        lambda: _beside(evaluate(diagnoser, sides.test, by=config.evaluation.by, seed=config.seed), diagnoser, sides),
     )
     flow = {"train": len(sides.train), "test": len(sides.test), "left out, patient trained on": sides.left_out}
     note = "Evaluated on cases the saved model has not seen."
     return Fitted(diagnoser, judged, sides.train, sides.test, flow, note)
+
+
+def _beside(found: Evaluation, diagnoser: Diagnoser, sides: Sides) -> Evaluation:
+    """Add what only both sides together show: copies of training cases among the tested."""
+    train, test = diagnoser.as_known(sides.train), diagnoser.as_known(sides.test)
+    more = between_sides(test, train, None, None)
+    return replace(found, suspicions=(*found.suspicions, *more))
 
 
 def fit_each(fitting: Fitting, records: Records, held_out: Sequence[Sides]) -> Fitted:
@@ -136,7 +149,7 @@ def fit_each(fitting: Fitting, records: Records, held_out: Sequence[Sides]) -> F
         f"Evaluated by {len(held_out)} fits, each without one {by} and judged on it, pooled; "
         f"the saved model is a further fit on all {len(records):,} cases and has no unseen cases of its own."
     )
-    return Fitted(diagnoser, judged, records, test, flow, note)
+    return Fitted(diagnoser, judged, records, test, flow, note, unseen=False)
 
 
 def _fold(fitting: Fitting, sides: Sides, name: str) -> tuple[Batch, NDArray[np.object_]]:
@@ -159,12 +172,10 @@ def _joined(records: Records, parts: list[Records]) -> Records:
     return records[rows]
 
 
-def _pooled(
-    config: Config, test: Records, batches: list[Batch], truth: np.ndarray[tuple[int], np.dtype[np.object_]]
-) -> Evaluation:
+def _pooled(config: Config, test: Records, batches: list[Batch], truth: NDArray[np.object_]) -> Evaluation:
     labels = test.labels(config.labels.status)
     by = dict.fromkeys((*config.evaluation.by, config.split.by))
-    return evaluate_batch(
+    found = evaluate_batch(
         concatenate(batches),
         truth,
         test.groups,
@@ -172,4 +183,15 @@ def _pooled(
         must_not_miss=np.array([label in test.vocabulary.must_not_miss for label in labels], dtype=bool),
         suspicions=find_suspicions(test, labels, seed=config.seed),
         seed=config.seed,
+        credit=credit_of(test, labels),
+        sites=test.column("site"),
     )
+    # The mean of the priors would know how common each diagnosis is on the sides that are judged.
+    priors = concatenate([_prior_alone(batch) for batch in batches])
+    alone = evaluate_batch(priors, truth, test.groups, n_boot=0, seed=config.seed, details=False)
+    return replace(found, overall=beside_prior(found.overall, alone.overall))
+
+
+def _prior_alone(batch: Batch) -> Batch:
+    """What knowing nothing but how common each diagnosis was would answer."""
+    return replace(batch, proba=np.tile(batch.prior, (len(batch), 1)))

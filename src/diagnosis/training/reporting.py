@@ -6,44 +6,57 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diagnosis.evaluation import report
+from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
 from diagnosis.pages.plots import calibration_plot, groups_plot
 
 if TYPE_CHECKING:
+    from diagnosis.evaluation import EvaluationReport
     from diagnosis.suggestions import Diagnoser
+    from diagnosis.training.fitting import Fitted
     from diagnosis.training.judged import Judged
     from diagnosis.training.schema import Config
 
 __all__ = ["write_report"]
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}}
-table{{border-collapse:collapse;margin:1rem 0}}td,th{{padding:.15rem .7rem;text-align:left}}
-svg{{max-width:100%}}</style>
-</head><body><h1>{title}</h1><p>{note}</p>{tables}{plots}</body></html>
-"""
+_DRAWS = 100  # of the intervals of stages and of the reference standard
 
 
-def write_report(folder: Path, config: Config, diagnoser: Diagnoser, judged: Judged, note: str) -> None:
+def write_report(folder: Path, config: Config, fitted: Fitted, note: str) -> None:
     """Write `report.html`, `model_card.md` and `plots/*.svg` into a folder.
 
     Parameters
     ----------
     folder : Path
     config : Config
-    diagnoser : Diagnoser
-    judged : Judged
+    fitted : Fitted
     note : str
         What the evaluation speaks of.
     """
-    plots = dict(_plots(judged))
     (folder / "plots").mkdir()
-    for name, svg in plots.items():
+    for name, svg in _plots(fitted.judged):
         (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
-    inside = "".join(svg[svg.index("<svg") :] for svg in plots.values())
-    page = _PAGE.format(title=f"Run {config.name}", note=note, tables=judged.html, plots=inside)
-    (folder / "report.html").write_text(page, encoding="utf-8")
-    (folder / "model_card.md").write_text(_card(config, diagnoser, judged.plain, note), encoding="utf-8")
+    found = report(
+        fitted.diagnoser,
+        fitted.test,
+        train=fitted.train if fitted.unseen else None,
+        evaluation=fitted.judged.evaluation,
+        title=f"Run {config.name}",
+        seed=config.seed,
+        n_boot=_DRAWS,
+        on_seen="report",
+        again=fitted.unseen,
+    )
+    found.save(folder / "report.html")
+    card = _card(config, fitted.diagnoser, fitted.judged.plain, note) + _items(found)
+    (folder / "model_card.md").write_text(card, encoding="utf-8")
+
+
+def _items(found: EvaluationReport) -> str:
+    """The items of TRIPOD+AI as a table of the card."""
+    rows = [(i.item, i.topic, i.asks, (i.says or FOR_A_PERSON).replace("|", "/")) for i in card_items(found)]
+    head = "\n## TRIPOD+AI (BMJ 2024;385:e078378)\n\n| item | about | asks | this run |\n|---|---|---|---|\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _plots(judged: Judged) -> Iterator[tuple[str, str]]:

@@ -212,7 +212,7 @@ def _explain(config: Config, steps: Steps, kept: Kept, fitted: Fitted) -> None:
 def _report(config: Config, steps: Steps, kept: Kept, fitted: Fitted, note: str) -> None:
     if kept.finished("report") is None:
         with steps("report", "Write the report"), kept.step("report") as folder:
-            write_report(folder, config, fitted.diagnoser, fitted.judged, note)
+            write_report(folder, config, fitted, note)
 
 
 def _save(result: TrainingResult, config: Config, loaded: Loaded, commit: str | None, kept: Kept) -> None:

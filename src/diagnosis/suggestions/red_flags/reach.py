@@ -32,5 +32,9 @@ def codes_in(rule: Rule) -> frozenset[str]:
 
 def within_reach(rules: tuple[Rule, ...], words: Vocabulary) -> int:
     """Count the rules that name at least one finding of a vocabulary."""
-    known = {name for code in words.findings for name in names_of(code, words)}
+    # Page after page asks about the words of one model.
+    known: set[str] | None = words.__dict__.get("_names_in_rules")
+    if known is None:
+        known = {name for code in words.findings for name in names_of(code, words)}
+        words.__dict__["_names_in_rules"] = known
     return sum(not codes_in(rule).isdisjoint(known) for rule in rules)

@@ -3,11 +3,12 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-services lint format bench lock records-format docs-figures clean
+.PHONY: help demo test test-services test-browser lint format bench lock records-format docs-figures clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/ci.txt
+AXE := $(VENV)/browser/node_modules/axe-core/axe.min.js
 SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c "$(SUPPORTED)" >/dev/null 2>&1 && { echo "$$p"; break; }; done)
@@ -24,6 +25,7 @@ help:
 	@echo "make demo            train on the synthetic sample, evaluate, write runs/demo/review.html"
 	@echo "make test            every test, with coverage"
 	@echo "make test-services   the tests that start servers on this machine: MLflow's, PostgreSQL where it is installed"
+	@echo "make test-browser    the pages in headless Chromium, with axe-core from npm where it can be fetched"
 	@echo "make lint            ruff and mypy, as CI runs them"
 	@echo "make format          let ruff put the code in order"
 	@echo "make bench           every benchmark, small"
@@ -40,6 +42,11 @@ test: $(VENV)/dev.stamp
 
 test-services: $(VENV)/dev.stamp
 	@DIAGNOSIS_SERVICES=1 $(BIN)/python -m pytest -q -m services $(PYTEST_ARGS)
+
+# axe-core looks for what a screen reader stumbles over; without npm or a network the rest is tested all the same.
+test-browser: $(VENV)/dev.stamp
+	@test -f $(AXE) || npm install --silent --no-save --prefix $(VENV)/browser axe-core@4 || echo "axe-core was not fetched"
+	@DIAGNOSIS_BROWSER=1 DIAGNOSIS_AXE=$(AXE) $(BIN)/python -m pytest -q -m browser tests/browser $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .

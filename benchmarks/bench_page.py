@@ -2,10 +2,10 @@
 
     python benchmarks/bench_page.py [--size small|full] [--json]
 
-The made-up clinic, 43 diagnoses, 25 rows of findings a case on average. ``page``: one case from records to its page, with
-the questions that a page names by default and without, case by case, CPU milliseconds, p50 and p95, and its size.
-``worklist``: `Worklist.save` of many cases, differentials made before, in one process (CPU and clock) and in two (clock);
-asserted first: both write the same files.
+The made-up clinic, 43 diagnoses, 25 rows of findings a case on average. ``page``: one case from records to its page,
+with the questions that a page names by default and without, case by case, CPU milliseconds, p50 and p95, and its size.
+``worklist``: `Worklist.save` of many cases, differentials made before, in one process (CPU and clock) and in two
+(clock); asserted: both write the same files.
 """
 
 from __future__ import annotations

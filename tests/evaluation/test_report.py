@@ -90,6 +90,9 @@ def test_the_card_holds_every_item_once_and_does_not_make_up_what_it_cannot_know
     assert [k for k in ("17", "18a", "18b", "18c", "18d", "19", "25", "27c") if said[k] is not None] == []
     assert f"{made.evaluation.overall.values['top.1']:.3f}" in str(said["23a"])
     assert str(made.card["n_cases"]) in str(said["21"]).replace(",", "")
+    least = min(made.card["n_by_diagnosis"].values())
+    assert least < 10
+    assert "too few to show" in text, "how many cases of what the model knows there were"
     assert text.count(FOR_A_PERSON) == sum(one.says is None for one in items)
 
 

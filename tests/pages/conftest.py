@@ -146,6 +146,11 @@ def _page(values: Mapping[str, Any]) -> CasePage:
     return CasePage(**made)
 
 
+def page_in(folder: Path) -> CasePage:
+    """Return the page that a golden case's folder holds."""
+    return _page(json.loads((folder / "page.json").read_text(encoding="utf-8")))
+
+
 @pytest.fixture(scope="session")
 def read_html() -> Callable[[str], Document]:
     return _read
@@ -154,7 +159,7 @@ def read_html() -> Callable[[str], Document]:
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], CasePage]:
     """The page of a golden case by its name."""
-    return lambda name: _page(json.loads((CASES / name / "page.json").read_text(encoding="utf-8")))
+    return lambda name: page_in(CASES / name)
 
 
 @pytest.fixture

@@ -342,6 +342,20 @@ def test_agreement_by_hand() -> None:
     assert len(agreement_of([]).with_model) == 1
 
 
+def test_a_redaction_speaks_of_rows_before_it_and_stays_itself() -> None:
+    rows: list[Entry] = []
+    contents = [("review", {}), ("redaction", {"rows": [1, 2, 4]}), ("redaction", {"rows": [1]}), ("review", {})]
+    for i, (kind, values) in enumerate(contents, 1):
+        sealed = content_hash("salt", text_of(values))
+        chained = row_hash(rows[-1].hash if rows else "0" * 64, i, kind, "t", sealed)
+        rows.append(Entry(i, kind, "t", "salt", text_of(values), sealed, chained))
+    assert verify_chain(rows)
+    without = [replace(row, salt=None, content=None) for row in rows]
+    assert verify_chain([without[0], *rows[1:]])
+    assert "row 4: its content is gone" in str(verify_chain([*rows[:3], without[3]])), "listed before it was there"
+    assert "row 2: its content was changed" in str(verify_chain([without[0], without[1], *rows[2:]]))
+
+
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=6), st.data())
 def test_any_flipped_character_of_any_row_is_found(contents: list[str], data: st.DataObject) -> None:
     rows: list[Entry] = []

@@ -100,6 +100,21 @@ def test_short_texts_and_great_ages_tell_nobody_either() -> None:
     ]
 
 
+def test_the_page_does_not_say_where_the_model_comes_from(sample: dx.Records, tmp_path: Path) -> None:
+    info = {**sample.info, "source": "Ward 9 of Zhang Hospital"}
+    train = dx.Records.from_tables({n: sample[:400].arrow(n) for n in ("cases", "findings")}, info)
+    site = str(sample.column("site")[0])
+    diagnoser = dx.Diagnoser(model="linear", folds=2).fit(train).adapt(site=site)
+    one = diagnoser.suggest(sample[[500]], top=3)[0]
+    packet = write_packet(one, tmp_path / "packet")
+    page = (packet.path / "case.html").read_text(encoding="utf-8")
+    assert "Zhang Hospital" in one.to_html()
+    assert not [word for word in ("Zhang Hospital", f"prevalence of {site}") if word in page]
+    assert "400 cases" in page
+    assert one.model in page
+    assert "of the model: where its cases come from" in packet.left
+
+
 def test_the_bundle_is_read_again(sample: dx.Records, tmp_path: Path) -> None:
     for row in (500, 501, 502):
         one = sample[[row]]

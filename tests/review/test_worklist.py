@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from joblib import parallel_config
 
 import diagnosis as dx
 from diagnosis.errors import InputError, UnknownNameError
@@ -76,7 +77,8 @@ def test_a_share_is_withheld_by_choice(differentials: list[Differential], tmp_pa
     assert not dx.worklist(cases).withheld
     assert dx.worklist([red], withhold=1.0).withheld == frozenset()
     assert made.frame()["withheld"].sum() == len(drawn)
-    index = made.save(tmp_path / "list")
+    with parallel_config(backend="threading"):
+        index = made.save(tmp_path / "list", n_jobs=2)
     table = index.read_text(encoding="utf-8")
     assert table.count("without suggestions, by choice") == len(drawn)
     for place, one in enumerate(made):

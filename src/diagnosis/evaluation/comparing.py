@@ -41,7 +41,7 @@ class Difference:
         Central 95 % over draws of patients.
     p : float or None
         Two-sided, of the primary metric alone: twice the smaller share of draws on either side of 0, the cases as
-        they are counted as one more.
+        they are counted as one more. None of one patient alone.
     p_holm : float or None
         The same corrected for the number of comparisons (Holm, Scandinavian Journal of Statistics 6:65, 1979).
     """

@@ -184,6 +184,7 @@ def report(
         "model": getattr(diagnoser, "name", None),
         "label_status": getattr(diagnoser, "label_status", ("confirmed",)),
         "n_columns": n_columns,
+        "min_cell": min_cell,
         "unknown_time": getattr(diagnoser, "unknown_time", "keep"),
         "weighted": getattr(diagnoser, "weighted", False),
         "knows_patients": bool(len(getattr(diagnoser, "training_ids_", ()))),

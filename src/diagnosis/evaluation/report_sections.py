@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -249,11 +249,21 @@ def _participants(report: EvaluationReport) -> ReportSection:
         blocks.append(size_table(report.sample_size, report.names))
     counts = report.card.get("n_by_diagnosis", {})
     if counts:
-        rows = [(report.name_of(code), code, f"{n:,}") for code, n in counts.items()]
+        few = _few(counts, report.facts.get("min_cell", 1))
+        shown = {code: "too few to show" if code in few else f"{n:,}" for code, n in counts.items()}
+        rows = [(report.name_of(code), code, said) for code, said in shown.items()]
         blocks.append(ReportTable("What the model knows", ("diagnosis", "code", "training cases"), rows, folded=True))
     unlabelled = report.evaluation.n_unlabelled
     says = [f"{unlabelled:,} test cases have no diagnosis and were left out."] if unlabelled else []
     return ReportSection("participants", "Who was learned from and tested on", says, blocks=blocks)
+
+
+def _few(counts: Mapping[str, int], least: int) -> set[str]:
+    """Which counts are too small to show; one more where all less the others would tell."""
+    few = {code for code, n in counts.items() if n < least}
+    if few and len(few) < len(counts) and sum(counts[code] for code in few) < least:
+        few.add(min(counts.keys() - few, key=lambda code: (counts[code], code)))
+    return few
 
 
 def _reference(report: EvaluationReport) -> ReportSection:

@@ -113,14 +113,14 @@ def verify_chain(entries: Iterable[Entry], head: str | None = None) -> ChainChec
         if entry.seq != rows:
             problems.append(f"row {rows} is missing: row {entry.seq} stands in its place")
             rows = entry.seq
-        if entry.content is None and entry.salt is None:
+        if entry.kind != "redaction" and entry.content is None and entry.salt is None:
             emptied.append(entry.seq)
         elif (
             entry.content is None or entry.salt is None or content_hash(entry.salt, entry.content) != entry.content_hash
         ):
             problems.append(f"row {entry.seq}: its content was changed")
         elif entry.kind == "redaction":
-            redacted |= {int(n) for n in json.loads(entry.content)["rows"]}
+            redacted |= {n for n in json.loads(entry.content)["rows"] if n < entry.seq}
         if row_hash(before, entry.seq, entry.kind, entry.time, entry.content_hash) != entry.hash:
             problems.append(f"row {entry.seq}: does not follow from the row before it")
         before = entry.hash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import secrets
@@ -24,7 +25,7 @@ from diagnosis.review.deidentify import deidentified
 
 if TYPE_CHECKING:
     from diagnosis.suggestions import Differential
-    from diagnosis.suggestions.diagnoser import Reading
+    from diagnosis.suggestions.diagnoser import Diagnoser, Reading
 
 __all__ = ["Packet", "matching", "write_packet"]
 
@@ -115,7 +116,10 @@ def write_packet(
         raise InputError("a new folder or zip file for the packet", f"{target.name} is there already", "name another")
     case, left = deidentified(differential.records)
     reading = cast("Reading", differential.reading)
-    shown = differential.diagnoser.suggest(case, top=max(len(differential), 1), reading=reading)[0]
+    model = _placeless(differential.diagnoser)
+    if model.card_ != differential.diagnoser.card_:
+        left = (*left, "of the model: where its cases come from")
+    shown = model.suggest(case, top=max(len(differential), 1), reading=reading)[0]
     salt = secrets.token_hex(16)
     ident = secrets.token_hex(4)
     bundle, unplaced = case_bundle(case)
@@ -172,6 +176,19 @@ def matching(proof: str, differentials: Iterable[Differential]) -> Differential:
         "none of these is: another case, or its record or model has changed since",
         "give the differentials as they were when the packet was written",
     )
+
+
+def _placeless(diagnoser: Diagnoser) -> Diagnoser:
+    """Return the same model, its page silent about the hospital it learned from and the site it was adapted to."""
+    made, card = copy.copy(diagnoser), dict(diagnoser.card_)
+    if card.get("source"):
+        card["source"] = None
+    adapted = card.get("adapted")
+    if adapted is not None and str(adapted["to"]).startswith("site "):
+        card["adapted"] = {**adapted, "to": "records"}
+    made.card_ = card
+    made.__dict__["fingerprint"] = diagnoser.fingerprint  # it is that model
+    return made
 
 
 def _proof(salt: str, differential: Differential) -> str:

@@ -119,6 +119,10 @@ def test_it_does_not_say_what_was_not_done(sample: dx.Records) -> None:
     assert "12 later cases" in again["12f"]
     assert "site a" in again["13"]
     bare = {one.item: one.says for one in card_items(replace(made, card={}, facts={"knows_patients": False}))}
+    unchecked = dx.evaluate(diagnoser, sample[350:400], suspicions=False, n_boot=0)
+    page = replace(made, evaluation=unchecked).to_html()
+    assert page.count("Nothing was looked for") == 2
+    assert "The checks" not in page
     assert [bare[item] for item in ("11", "12b", "12g", "13", "15", "27a")] == [None] * 6
     for one in (said["12a"], str(bare["12a"])):
         assert "a patient is never on two sides" not in one

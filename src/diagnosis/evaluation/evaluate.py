@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -119,7 +120,7 @@ def evaluate(
     found = trained_on(getattr(diagnoser, "training_ids_", None), some)
     if suspicions:
         found = (*found, *_doubts(diagnoser, some, named, batch, truth[kept], seed))
-    return evaluate_batch(
+    made = evaluate_batch(
         batch,
         truth[kept],
         some.groups,
@@ -138,6 +139,7 @@ def evaluate(
         primary=primary,
         details=details,
     )
+    return replace(made, checked=suspicions)
 
 
 def _doubts(

@@ -68,6 +68,8 @@ class Evaluation:
         Sites drawn for the intervals over sites; 0: none.
     n_seen : int
         Cases left out because their patient was trained on.
+    checked : bool
+        Whether suspicions were looked for.
     """
 
     overall: Scores
@@ -85,6 +87,7 @@ class Evaluation:
     baselines: Mapping[str, Scores] = field(default_factory=dict)
     n_sites: int = 0
     n_seen: int = 0
+    checked: bool = True
 
     @property
     def n(self) -> int:

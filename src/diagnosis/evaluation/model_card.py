@@ -183,6 +183,8 @@ def _performance(report: EvaluationReport) -> str:
 
 def _limitations(report: EvaluationReport) -> str | None:
     if not report.evaluation.suspicions:
+        if not report.evaluation.checked:
+            return None
         return "The checks that run by themselves found nothing suspicious; the rest is for a person to write."
     return " ".join(one.says.rstrip(".") + "." for one in report.evaluation.suspicions)
 

@@ -87,7 +87,9 @@ class EvaluationReport:
             f"record in {top:.0%}{between}; as of {self.evaluation.as_of}, {self.evaluation.reading} reading.",
             f"{len(self.evaluation.suspicions)} reasons to doubt this are listed first."
             if self.evaluation.suspicions
-            else "The checks that run by themselves found no reason to doubt this.",
+            else "The checks that run by themselves found no reason to doubt this."
+            if self.evaluation.checked
+            else "Nothing was looked for that might give the diagnosis away.",
         ]
         page = ReportPage(self.title, lead, tuple(sections_of(self)), self.synthetic)
         return render_report(page, fragment=fragment)

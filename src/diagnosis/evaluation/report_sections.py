@@ -80,7 +80,9 @@ def sections_of(report: EvaluationReport) -> Iterator[ReportSection]:
 def _suspicions(report: EvaluationReport) -> ReportSection:
     found = report.evaluation.suspicions
     says = (
-        ["The checks found nothing that gives the diagnosis away. That does not show that nothing does."]
+        ["Nothing was looked for that might give the diagnosis away."]
+        if not found and not report.evaluation.checked
+        else ["The checks found nothing that gives the diagnosis away. That does not show that nothing does."]
         if not found
         else ["Each of these can make the figures below better than they would be in the clinic."]
     )

@@ -77,6 +77,7 @@ lock:
 	@echo "$$(grep -c == $(LOCK)) versions in $(LOCK)"
 
 docs-figures: $(VENV)/dev.stamp
+	@PYTHONPATH=. $(BIN)/python docs/make_page_figures.py
 	@$(BIN)/python docs/make_figures.py
 
 records-format: $(VENV)/dev.stamp

@@ -100,7 +100,7 @@ def picture(page: str, file: Path, width: int, height: int, *, dark: bool) -> No
     from PIL import Image
 
     with Image.open(file) as image:
-        small = image.crop((0, 0, width, height)).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+        small = image.crop((0, 0, width, height)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
     small.save(file, optimize=True)
 
 

@@ -96,6 +96,28 @@ def test_equal_diagnosers_do_not_differ(cases):
     assert not found.differences[0].better
 
 
+def test_who_pools_more_is_not_better_for_it(cases, make_batch):
+    records, batch = cases
+    first, *others = batch.diagnoses.tolist()
+    coarse = np.column_stack([batch.proba[:, 0], batch.proba[:, 1:].sum(axis=1)])
+    lazy = make_batch(coarse, diagnoses=np.array([first, dx.OTHER], dtype=object))
+
+    @dataclass
+    class Pooling(Fixed):
+        pooled_: frozenset = frozenset(others)
+        rest: str = "other"
+
+        def truth(self, records, y=None):
+            return np.array([dx.OTHER if t in self.pooled_ else t for t in records.y], dtype=object)
+
+    found = dx.compare(Fixed(batch, "fine"), Pooling(lazy, "lazy"), records, n_boot=20)
+    assert {d.metric: d.difference for d in found.differences} == pytest.approx(
+        {d.metric: 0.0 for d in found.differences}, abs=1e-12
+    )
+    alone = dx.compare(Fixed(batch), Fixed(batch), records, n_boot=1).differences[0].value
+    assert found.differences[0].value < alone, "the easier question has the better figure"
+
+
 def test_one_patient_proves_nothing(cases, worse):
     records, batch = cases
     one = records[[0]]

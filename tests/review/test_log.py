@@ -297,6 +297,25 @@ def test_a_click_after_seeing_the_list_is_no_label_to_learn_from() -> None:
     assert again.y[4] == flu
 
 
+def test_confirmed_diagnoses_that_contradict_each_other_are_nobody_s_truth() -> None:
+    records = small_records()
+    case, (flu, cold) = str(records.case_ids[0]), sorted(set(records.y))[:2]
+    tables = {"cases": records.frame("cases").drop(columns="diagnosis"), "findings": records.arrow("findings")}
+    blind = dx.Records.from_tables(tables)
+    one = review(case_id=case, diagnosis=flu, basis="laboratory", shown=((flu, 0.9),))
+    other = review(case_id=case, reviewer="Wu", diagnosis=cold, verdict="other", basis="imaging", shown=((flu, 0.9),))
+    with pytest.warns(dx.DiagnosisWarning, match="1 cases"):
+        made = with_reviews(blind, [one, other])
+    assert made.y[0] is None
+    assert set(made.frame("labels")["status"]) == {"provisional"}
+
+
+def test_other_than_the_first_is_not_the_first(log: dx.ReviewLog, differentials: list[Differential]) -> None:
+    first = differentials[0].ranked[0].diagnosis
+    with pytest.raises(InputError, match="agree"):
+        log.add(differentials[0], reviewer="Li", verdict="other", diagnosis=first)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=2, max_size=40))
 def test_kappa_is_the_one_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     one, other = zip(*pairs, strict=True)

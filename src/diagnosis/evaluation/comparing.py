@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from diagnosis.evaluation.evaluate import Evaluated, OnSeen, given_labels, unsee
 from diagnosis.evaluation.evaluate_batch import PRIMARY, check_metric, is_label, lower_is_better
 from diagnosis.evaluation.outcomes import score_cases
 from diagnosis.evaluation.scores import ratios_of
+from diagnosis.models.batch import Batch
+from diagnosis.records.labels import OTHER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,8 +130,9 @@ def compare(
 ) -> Comparison:
     """Compare fitted diagnosers on cases none of them was fitted on, case by case.
 
-    Each diagnoser is asked about the same cases; a draw takes the same patients for all. A diagnosis one of them
-    pooled counts for it as ``OTHER``; cases that any of them finds without a diagnosis are left out for all.
+    Each diagnoser is asked about the same cases; a draw takes the same patients for all. A diagnosis that one of them
+    pooled counts as ``OTHER`` for all, what the others say of it too: who pools more would else look better. Cases that
+    any of them finds without a diagnosis are left out for all.
 
     Parameters
     ----------
@@ -177,14 +180,42 @@ def compare(
     _, patient = np.unique(some.groups.astype(str), return_inverse=True)
     metrics = tuple(dict.fromkeys((primary, *_METRICS)))
     ratios = []
+    pooled = frozenset().union(*(_pooled(one) for one in everyone))
     for one, truth in zip(everyone, truths, strict=True):
-        every = ratios_of(score_cases(one.batch(some), truth[kept], some.groups))
+        named = np.array([OTHER if t in pooled else t for t in truth[kept]], dtype=object)
+        every = ratios_of(score_cases(_coarse(one.batch(some), pooled), named, some.groups))
         ratios.append({metric: every[metric] for metric in metrics})
     counts = draw_patients(int(patient.max()) + 1, n_boot, seed)
     found: list[Difference] = []
     for name, own in zip(names[1:], ratios[1:], strict=True):
         found += _differences(name, names[0], own, ratios[0], counts, patient)
     return Comparison(primary, len(kept), counts.shape[1], n_boot, _corrected(found, primary))
+
+
+def _pooled(diagnoser: Evaluated) -> frozenset[str]:
+    """The diagnoses that this one knows as `OTHER` alone."""
+    return frozenset(getattr(diagnoser, "pooled_", ())) if getattr(diagnoser, "rest", "") == "other" else frozenset()
+
+
+def _coarse(batch: Batch, pooled: frozenset[str]) -> Batch:
+    """Put what a batch says of these diagnoses into its `OTHER`."""
+    names = [OTHER if str(d) in pooled else str(d) for d in batch.diagnoses]
+    if names == batch.diagnoses.tolist():
+        return batch
+    kept = list(dict.fromkeys(names))
+    into = np.zeros((len(names), len(kept)))
+    into[np.arange(len(names)), [kept.index(name) for name in names]] = 1.0
+    return replace(
+        batch,
+        diagnoses=np.array(kept, dtype=object),
+        proba=batch.proba @ into,
+        in_set=batch.in_set @ into > 0,
+        flagged=batch.flagged @ into > 0,
+        prior=batch.prior @ into,
+        must_not_miss=batch.must_not_miss @ into > 0,
+        n_train=(batch.n_train @ into).astype(np.int64),
+        nameable=None if batch.nameable is None else batch.nameable @ into > 0,
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -180,17 +180,8 @@ def report(
     found = evaluation or evaluate(diagnoser, records, by=groups, min_cell=min_cell, **asked)
     card = dict(getattr(diagnoser, "card_", {}))
     words = records.vocabulary
-    encoder = getattr(diagnoser, "encoder_", None)
-    n_columns = None if encoder is None else len(encoder.get_feature_names_out())
-    facts = {
-        "model": getattr(diagnoser, "name", None),
-        "label_status": getattr(diagnoser, "label_status", ("confirmed",)),
-        "n_columns": n_columns,
-        "min_cell": min_cell,
-        "unknown_time": getattr(diagnoser, "unknown_time", "keep"),
-        "weighted": getattr(diagnoser, "weighted", False),
-        "knows_patients": bool(len(getattr(diagnoser, "training_ids_", ()))),
-    }
+    facts = _facts(diagnoser, min_cell)
+    n_columns = facts["n_columns"]
     staged = again and _has_stages(records)
     sides = {"training": train, "test": records}
     return EvaluationReport(
@@ -216,6 +207,20 @@ def report(
         site_matrix=site_matrix,
         synthetic=bool(records.info.get("synthetic")),
     )
+
+
+def _facts(diagnoser: Any, min_cell: int) -> dict[str, Any]:
+    """What the page must know of a diagnoser beside its card."""
+    encoder = getattr(diagnoser, "encoder_", None)
+    return {
+        "model": getattr(diagnoser, "name", None),
+        "label_status": getattr(diagnoser, "label_status", ("confirmed",)),
+        "n_columns": None if encoder is None else len(encoder.get_feature_names_out()),
+        "min_cell": min_cell,
+        "unknown_time": getattr(diagnoser, "unknown_time", "keep"),
+        "weighted": getattr(diagnoser, "weighted", False),
+        "knows_patients": bool(len(getattr(diagnoser, "training_ids_", ()))),
+    }
 
 
 def _flow(diagnoser: Any, train: Records, min_cell: int) -> Flow:

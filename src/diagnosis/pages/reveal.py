@@ -69,6 +69,7 @@ def without_list(page: CasePage, reveal: Literal["withheld", "not_yet"] = "withh
         questions=(),
         enough=None,
         change=None,
+        similar=None,
         outcome=None,
     )
 

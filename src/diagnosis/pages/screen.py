@@ -290,7 +290,7 @@ class CaseScreen:
         known = page.n_known_diagnoses
         model = " · ".join(part for part in (page.model.name, page.model.version, page.model.digest) if part)
         set_says = self.t("trust.set.says", {"coverage": self.coverage}) if self.coverage else self.t("trust.no_set")
-        rows = (
+        rows: tuple[tuple[str, str], ...] = (
             ("scope", self.t("trust.known_unstated") if known is None else self.n("trust.known", known)),
             ("policy", self.text(page.policy) or self.t("trust.no_policy")),
             ("set", set_says),
@@ -300,4 +300,6 @@ class CaseScreen:
             ("model", model),
             ("trained", self.text(page.trained_on) or self.t("trust.trained_unstated")),
         )
+        if page.similar:
+            rows = (*rows, ("similar", self.text(page.similar)))
         return tuple((self.t(f"trust.{label}"), says) for label, says in rows)

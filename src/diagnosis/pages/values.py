@@ -71,6 +71,8 @@ class SuggestionView:
         The starting point (how common it was), relative to the list; with it the evidence table shows its sum.
     n_train : int or None
         Training cases with this diagnosis.
+    confirmed : Text or None
+        What confirmed it in them.
     contrast : ContrastView or None
         Against its nearest rival.
     """
@@ -89,6 +91,7 @@ class SuggestionView:
     context: tuple[LineView, ...] = ()
     base_relative: float | None = None
     n_train: int | None = None
+    confirmed: Text | None = None
     contrast: ContrastView | None = None
 
     def __post_init__(self) -> None:
@@ -215,6 +218,8 @@ class CasePage:
         The probability of the first diagnosis from which the list counts as sure.
     change : Text or None
         The smallest change that flips the order, in one sentence.
+    similar : Text or None
+        The diagnoses of the most similar training cases with their counts.
     reveal : str
         ``at_once``; ``after_answer``: the list is folded away until the reader has written an own first idea; or
         ``withheld``: by choice there is none; or ``not_yet``: a form beside the page asks first.
@@ -252,6 +257,7 @@ class CasePage:
     sure: float = 0.95
     change: Text | None = None
     reveal: str = "at_once"
+    similar: Text | None = None
 
     def rival_of(self, s: SuggestionView) -> ContrastView | None:
         """The rival a suggestion's reasons are measured against; None: the average of the shown list.

@@ -116,6 +116,8 @@ def checked_review(review: Review) -> Review:
     if review.verdict == "agree" and review.shown and review.diagnosis != review.shown[0][0]:
         found = "found another diagnosis"
         raise InputError('the verdict "agree" is with the first of the list', found, 'leave it away, or say "other"')
+    if review.verdict == "other" and review.shown and review.diagnosis == review.shown[0][0]:
+        raise InputError('the verdict "other" names another diagnosis', "found the first of the list", 'say "agree"')
     if review.verdict == "cannot_say" and named:
         raise InputError('the verdict "cannot_say" names no diagnosis', "found one", 'leave it away, or say "other"')
     if review.revealed is not None:

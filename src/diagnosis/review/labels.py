@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 
+from diagnosis.errors import DiagnosisWarning
 from diagnosis.records import Records
 from diagnosis.records.schema import TABLES
 from diagnosis.review.agreement import latest
 from diagnosis.review.answer import Review
 
-__all__ = ["label_rows", "with_reviews"]
+__all__ = ["disputed_cases", "label_rows", "with_reviews"]
 
 
 def label_rows(reviews: Iterable[Review]) -> Iterator[dict[str, Any]]:
@@ -20,9 +22,13 @@ def label_rows(reviews: Iterable[Review]) -> Iterator[dict[str, Any]]:
 
     A diagnosis that a test or the follow-up confirms is ``principal`` and ``confirmed``, which is what training and
     evaluation take. Any other is a ``reviewer``'s, ``provisional``: an opinion, and one that may only repeat the list.
-    A first idea from before the list was revealed has a row of its own that says ``saw_model: no``.
+    A first idea from before the list was revealed has a row of its own that says ``saw_model: no``. Where reviewers
+    confirm different diagnoses of one case, none of them is taken as the principal one.
     """
-    for one in latest(reviews):
+    last = latest(reviews)
+    disputed = disputed_cases(last)
+    for one in last:
+        sure = one.confirmed and one.case_id not in disputed
         common = {"case_id": one.case_id, "recorder_role": "reviewer"}
         if one.first_idea is not None:
             opinion = {"role": "reviewer", "status": "provisional", "basis": "clinical", "saw_model": "no"}
@@ -31,18 +37,32 @@ def label_rows(reviews: Iterable[Review]) -> Iterator[dict[str, Any]]:
             yield {
                 **common,
                 "diagnosis": one.diagnosis,
-                "role": "principal" if one.confirmed else "reviewer",
-                "status": "confirmed" if one.confirmed else "provisional",
+                "role": "principal" if sure else "reviewer",
+                "status": "confirmed" if sure else "provisional",
                 "basis": one.basis or "clinical",
                 "saw_model": "yes" if one.saw_model else "no",
                 "time": one.time,
             }
 
 
+def disputed_cases(reviews: Iterable[Review]) -> set[str]:
+    """Return the cases of which different diagnoses are said to be confirmed."""
+    found: dict[str, set[str | None]] = {}
+    for one in reviews:
+        if one.confirmed:
+            found.setdefault(one.case_id, set()).add(one.diagnosis)
+    return {case for case, diagnoses in found.items() if len(diagnoses) > 1}
+
+
 def with_reviews(records: Records, reviews: Iterable[Review]) -> Records:
-    """Return the records with the answers about their cases added to the table `labels`."""
+    """Return the records with the answers about their cases added to the table `labels`; warns of disputed cases."""
     here = set(records.case_ids.tolist())
-    rows = [row for row in label_rows(reviews) if row["case_id"] in here]
+    some = [one for one in reviews if one.case_id in here]
+    rows = list(label_rows(some))
+    disputed = len(disputed_cases(latest(some)))
+    if disputed:
+        says = f"Reviewers confirm different diagnoses of {disputed:,} cases: none of these is taken to learn from."
+        warnings.warn(says, DiagnosisWarning, stacklevel=3)
     tables: dict[str, Any] = {name: records.arrow(name) for name in records.names}
     before = tables["labels"].to_pylist() if "labels" in tables else []
     names = list(dict.fromkeys([*TABLES["labels"].columns, *(tables["labels"].column_names if before else ())]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from joblib import Parallel, delayed, effective_n_jobs
 
-from diagnosis.errors import InputError
+from diagnosis.errors import InputError, WorkError
 from diagnosis.pages import Reveal, WorklistRow, check_reveal, render_worklist
 from diagnosis.readers.whole_folder import whole_folder
 
@@ -139,22 +139,33 @@ class Worklist:
             There is something in the folder.
         UnknownNameError
             Another `reveal`, or a language that the pages do not speak.
+        WorkError
+            The folder cannot be written.
         """
         check_reveal(reveal)
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise InputError("a new or empty folder for the worklist", f"{target.name} holds something", "name another")
         names = [f"cases/{place:05d}.html" for place in range(1, len(self) + 1)]  # ids may be hostile file names
-        with whole_folder(target) as made:
-            (made / "cases").mkdir()
-            step = max(1, -(-len(names) // effective_n_jobs(n_jobs)))
-            write = delayed(_write_pages)
-            Parallel(n_jobs)(
-                write(made, self._part(start, step), names[start : start + step], lang, questions, reveal)
-                for start in range(0, len(names), step)
+        try:
+            with whole_folder(target) as made:
+                (made / "cases").mkdir()
+                self._write(made, names, lang, questions, reveal, n_jobs)
+                (made / "index.html").write_text(self._html(lang, names, False, reveal), encoding="utf-8")
+        except OSError as error:
+            says = (
+                f"The worklist {target.name} cannot be written: {error.strerror}. Use a folder that you may write to."
             )
-            (made / "index.html").write_text(self._html(lang, names, False, reveal), encoding="utf-8")
+            raise WorkError(says) from None
         return target / "index.html"
+
+    def _write(self, made: Path, names: Sequence[str], lang: str, questions: int, reveal: Reveal, n_jobs: int) -> None:
+        step = max(1, -(-len(names) // effective_n_jobs(n_jobs)))
+        write = delayed(_write_pages)
+        Parallel(n_jobs)(
+            write(made, self._part(start, step), names[start : start + step], lang, questions, reveal)
+            for start in range(0, len(names), step)
+        )
 
     def _part(self, start: int, n: int) -> Worklist:
         """Return `n` cases from a place on, those withheld still withheld."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from diagnosis.pages.observations import in_language
 from diagnosis.records import OTHER, Records
 from diagnosis.suggestions.asks import asks_of
 from diagnosis.suggestions.flags import TOO_LITTLE, UNSURE
+from diagnosis.suggestions.moments import asked_at, when_text
+from diagnosis.suggestions.precedents import confirmed_text, similar_text
 from diagnosis.suggestions.questions import SURE
 from diagnosis.suggestions.standing import policy_text, trained_on_text
 from diagnosis.vocabulary import Vocabulary
@@ -89,6 +92,7 @@ def page_of(
     outcome: str | None = None,
     questions: int = 3,
     reveal: Reveal = "at_once",
+    similar: int = 0,
 ) -> CasePage:
     """Gather what the page of one case shows.
 
@@ -104,6 +108,8 @@ def page_of(
         order; 0: none.
     reveal : {"at_once", "after_answer"}
         Whether the list waits until the reader has written an own first idea.
+    similar : int
+        Of how many similar training cases the diagnoses are counted, where the training cases are at hand.
 
     Raises
     ------
@@ -118,7 +124,7 @@ def page_of(
     return CasePage(
         model=ModelView(name=diagnoser.name, version=card["versions"]["diagnosis"], digest=diagnoser.fingerprint),
         suggestions=tuple(_suggestions(differential, evidence, words)),
-        recorded=tuple(_recorded(case, diagnoser.encoder_.ranges_used(case))),
+        recorded=tuple(_recorded(case, diagnoser.encoder_.ranges_used(case), asked_at(case, differential.as_of))),
         heading=heading,
         age_days=_number(case.column("age_days")[0]),
         age_years=_number(case.column("age_years")[0]),
@@ -147,6 +153,7 @@ def page_of(
         sure=SURE,
         change=asks.change,
         reveal=check_reveal(reveal),
+        similar=similar_text(differential, similar),
     )
 
 
@@ -189,6 +196,7 @@ def _suggestions(differential: Differential, evidence: Evidence, words: Vocabula
             unrecorded=sorted_lines.unrecorded,
             base_relative=one.base - mean_base,
             n_train=differential.diagnoser.card_["n_by_diagnosis"].get(suggestion.diagnosis),
+            confirmed=confirmed_text(differential.diagnoser.card_, suggestion.diagnosis),
             contrast=_contrast(one, evidence.suggestions, words),
         )
 
@@ -259,7 +267,7 @@ def _subject(key: str) -> tuple[str | None, str]:
     return (subject, code) if slash and subject in _SUBJECTS else (None, key)
 
 
-def _recorded(case: Records, ranges: UsedRanges) -> Iterable[RecordedFinding]:
+def _recorded(case: Records, ranges: UsedRanges, asked: datetime | None) -> Iterable[RecordedFinding]:
     """The row that counts of every finding of the case, with how often it was recorded before."""
     coded, words = case.coded, case.vocabulary
     rows = np.flatnonzero(coded.latest)
@@ -281,15 +289,11 @@ def _recorded(case: Records, ranges: UsedRanges) -> Iterable[RecordedFinding]:
             ref_low=_number(ranges.low[row]),
             ref_high=_number(ranges.high[row]),
             ref_source=None if source == "record" else source,
-            when=_moment(values.get("time")),
-            known=_moment(values.get("known")),
+            when=when_text(values.get("time"), asked),
+            known=when_text(values.get("known"), None),
             kind=words.kind(code),
             earlier=int(same.sum()) - 1,
         )
-
-
-def _moment(time: Any) -> str | None:
-    return None if time is None else f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def _facts(case: Records) -> Iterable[tuple[Text, Text]]:

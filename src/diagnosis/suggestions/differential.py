@@ -122,7 +122,7 @@ class Differential:
         return f"<Differential of case {self.case_id}: {first}, {len(self.ranked)} shown>"
 
     def _repr_html_(self) -> str:
-        return self.to_html(fragment=True)
+        return self.to_html(fragment=True, similar=10)
 
     def to_json(self) -> dict[str, Any]:
         """The differential as plain values: one line of ``diagnosis suggest --format jsonl``."""
@@ -161,18 +161,25 @@ class Differential:
         )
 
     def to_html(
-        self, lang: str = "en", *, fragment: bool = False, questions: int = 3, reveal: Reveal = "at_once"
+        self,
+        lang: str = "en",
+        *,
+        fragment: bool = False,
+        questions: int = 3,
+        reveal: Reveal = "at_once",
+        similar: int = 0,
     ) -> str:
         """The page of this case in English (``en``) or Chinese (``zh``): one HTML file, no script, no network.
 
         With `fragment`, an element with its own style, for a notebook or another page; with `questions`, so many
         answers that would change the list and the smallest change that flips its order. With `reveal` ``after_answer``
         what the model says is folded away until the reader has written an own first idea; red flags by rule are not.
+        `similar` counts the diagnoses of so many similar training cases, where they are at hand: keep such a page in.
         """
         from diagnosis.pages import render_case
         from diagnosis.suggestions.case_page import page_of
 
-        return render_case(page_of(self, questions=questions, reveal=reveal), lang, fragment)
+        return render_case(page_of(self, questions=questions, reveal=reveal, similar=similar), lang, fragment)
 
     def explain(self, diagnoses: Sequence[str] | None = None, top: int | None = None) -> Evidence:
         """Take the suggestions apart by finding.

@@ -20,6 +20,7 @@ from diagnosis.records import Pooling, Records, Rest, pool
 from diagnosis.suggestions.flags import ages_in_days
 from diagnosis.suggestions.knowledge_table import knowledge_of
 from diagnosis.suggestions.masking import Masking, wants_copies, with_copies
+from diagnosis.suggestions.precedents import confirmed_by
 from diagnosis.suggestions.structure import with_columns
 
 __all__ = ["Labelled", "OutOfFold", "describe", "label", "learn"]
@@ -145,6 +146,7 @@ def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
         "n_patients": len(set(labelled.groups)),
         "n_unlabelled": labelled.n_unlabelled,
         "n_by_diagnosis": {str(c): counts[c] for c in classes},
+        "confirmed_by": confirmed_by(records, classes),
         "pooled": sorted(labelled.pooling.pooled),
         "prevalence": {by: _prevalence(records.column(by), y, classes) for by in ("site", "setting")},
         "n_by_place": {by: _counted(records.column(by)) for by in ("site", "setting")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,11 @@ from tests.small import small_records
 
 from diagnosis.errors import InputError
 from diagnosis.explanation import AnswerCounts
-from diagnosis.explanation.next_questions import information_gain
-from diagnosis.records import Case, Finding
+from diagnosis.explanation.next_questions import LEAST_NAMED, information_gain, most_moved
+from diagnosis.records import OTHER, Case, Finding
 from diagnosis.suggestions import Diagnoser, load_bundle, simulate_workup
 from diagnosis.suggestions.askable import Measured, askable, phase_of
-from diagnosis.suggestions.questions import by_worth, case_gains, enough
+from diagnosis.suggestions.questions import Question, by_worth, case_gains, enough
 from diagnosis.vocabulary import Vocabulary
 
 shares = st.floats(1 / 128, 1.0, width=32).map(float)
@@ -68,15 +69,74 @@ def test_gain_of_a_question_is_that_of_its_scored_answers(linear_diagnoser: Diag
     gain = information_gain(np.array([first.chances]), after[None])
     assert first.gain == pytest.approx(float(gain.sum()), abs=1e-6)
     assert sum(first.chances) == pytest.approx(1.0)
-    # It separates the two that the answers move most in opposite directions, and says which of them is not listed.
-    moved = after[1] - after[0]
-    classes = linear_diagnoser.classes_
-    assert first.separates == (classes[moved.argmax()], classes[moved.argmin()])
+    # It separates what the answer moves most, times its chance, and says which of the two is not listed.
+    moved = np.array(first.chances)[:, None] * (after - asked.proba)
+    answer, classes = moved.max(axis=1).argmax(), linear_diagnoser.classes_
+    assert first.separates == (classes[moved[answer].argmax()], classes[moved[answer].argmin()])
+    assert first.favoured_by == ("absent", "present")[answer]
     assert first.beyond == (False, False)
     for question in linear_diagnoser.suggest(COUGH, top=1).next_questions(9):
         shown = linear_diagnoser.suggest(COUGH, top=1)[0].diagnosis
         assert question.beyond == tuple(one != shown for one in question.separates)
         assert question.why().count("(not on this list)") == sum(question.beyond) == question.why("zh").count("未列出")
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    arrays(np.float64, 3, elements=st.floats(0, 1, width=32).map(float)),
+    arrays(np.float64, (4, 5), elements=shares),
+    st.integers(1, 6),
+)
+def test_what_an_answer_is_said_to_move_it_moves(chance: np.ndarray, drawn: np.ndarray, power: int) -> None:
+    # High powers leave most diagnoses under 1 %.
+    before, *after = drawn**power / (drawn**power).sum(axis=1, keepdims=True)
+    answer, up, down = most_moved(chance, before, np.array(after))
+    move = chance[:, None] * (np.array(after) - before)
+    move[np.maximum(np.array(after), before) < LEAST_NAMED] = 0.0
+    for place, sign in ((up, 1), (down, -1)):
+        if place is not None:
+            assert sign * after[answer][place] > sign * before[place]
+            assert max(after[answer][place], before[place]) >= LEAST_NAMED
+            assert sign * move[answer, place] == (sign * move[answer]).max()
+    # Two are named wherever some answer moves two apart: those of the answer with the largest gain.
+    apart = (move.max(axis=1) > 1e-9) & (move.min(axis=1) < -1e-9)
+    assert (up is not None and down is not None) == apart.any()
+    if apart.any():
+        assert move[answer].max() == move[apart].max()
+
+
+def test_words_of_an_answer_are_true_of_the_changed_list() -> None:
+    diagnoser = Diagnoser(model="linear", folds=2).fit(small_records(160, seed=3, rare=25))
+    classes, said = diagnoser.classes_.tolist(), []
+    for one in diagnoser.suggest(small_records(25, seed=9, rare=5), top=3):
+        for question in one.next_questions(6):
+            if question.favoured_by not in ("present", "absent") or "/" in question.code:
+                continue
+            after = one.what_if(add=Finding(question.code, question.favoured_by)).after.proba
+            (up, was_up), (down, was_down) = (
+                (classes.index(c), one.proba[classes.index(c)]) for c in question.separates
+            )
+            assert after[up] > was_up
+            assert after[down] < was_down
+            assert min(max(after[up], was_up), max(after[down], was_down)) >= LEAST_NAMED
+            assert not any(b for b, c in zip(question.beyond, question.separates, strict=True) if c == OTHER)
+            if OTHER in question.separates:
+                said.append((question.favoured_by, question.why(), question.why("zh")))
+    assert {found[0] for found in said} == {"present", "absent"}
+    for answer, en, zh in said:
+        assert en.startswith(f"if {answer}, would raise ")
+        assert "“none of the listed”" in en
+        assert zh.startswith({"present": "若有", "absent": "若无"}[answer])
+        assert "“不在所列诊断之中”" in zh
+
+
+def test_little_is_said_of_answers_that_move_one_or_none() -> None:
+    question = Question("x", "x", "x", None, None, "history", 0.0, ("A",), None, (False,), (("a", "甲"),), (), ())
+    assert question.why() == "would change how likely a is"
+    question = replace(question, separates=(), beyond=(), separates_names=())
+    assert question.why("zh") == "不会改变任何概率在 1% 以上的诊断"
+    same = np.full((2, 3), 1 / 3)
+    assert most_moved(np.array([0.5, 0.5]), same[0], same)[1:] == (None, None)
 
 
 def test_only_what_is_not_recorded_and_fit_is_asked(linear_diagnoser: Diagnoser) -> None:

@@ -68,5 +68,16 @@ def test_evidence_splits_the_probability_on_the_screen(shown: int) -> None:
     assert split.base.sum() == pytest.approx(1.0)
     found = split.of(evidence[0].diagnosis)
     assert set(found) == {(line.code, line.state) for line in evidence[0].lines}
+    # In print everything has its name, as recorded.
+    for lang in ("en", "zh"):
+        printed = str(evidence.in_language(diagnoser.vocabulary_, lang).in_probability())
+        names = [diagnoser.vocabulary_.diagnosis_name(s.diagnosis, lang) for s in evidence.suggestions]
+        assert [row.split("  ")[0] for row in printed.splitlines()] == [
+            *names,
+            {"en": "others", "zh": "其他诊断"}[lang],
+        ]
+        assert not [
+            code for code in ("LOINC:", "stiff_neck", "asthma_history", "sex ") if code in printed and lang == "zh"
+        ]
     frame = split.to_frame()
     np.testing.assert_allclose(frame.iloc[:, 1:].sum(axis=1), frame["probability"], atol=1e-9)

@@ -95,7 +95,9 @@ def test_a_value_is_measured_not_present(encoder: FindingEncoder) -> None:
 def test_units_come_to_one_scale(encoder: FindingEncoder) -> None:
     milligrams = cells(encoder, Finding("CRP", value=13, unit="mg/L"))
     assert cells(encoder, Finding("CRP", value=1.3, unit="mg/dL")) == milligrams
-    assert cells(encoder, Finding("CRP", value=13)) == milligrams
+    one_unit = Records.from_cases([Case([Finding("CRP", value=v, unit="mg/L")], case_id=str(v)) for v in (10, 20)])
+    known = FindingEncoder(min_cases=1).fit(one_unit)
+    assert cells(known, Finding("CRP", value=13)) == cells(known, Finding("CRP", value=13, unit="mg/L"))
 
 
 def test_units_are_converted_row_by_row(encoder: FindingEncoder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -79,19 +80,19 @@ def test_a_finding_that_repeats_counts_as_it_was_last_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "case",
+    "make",
     [
-        Case(age_years=-1),
-        Case(age_years=float("inf")),
-        Case([Finding("fever", value=float("-inf"))]),
-        Case([Finding("fever", confidence=7)]),
-        Case([Finding("")]),
-        Case([Finding("fever", value="high")]),  # type: ignore[arg-type]
-        Case([Finding("fever"), Finding("fever", "absent")]),
-        Case([Finding("fever", value=10**400)]),
+        lambda: Case(age_years=-1),
+        lambda: Case(age_years=float("inf")),
+        lambda: Case([Finding("fever", value=float("-inf"))]),
+        lambda: Case([Finding("fever", confidence=7)]),
+        lambda: Case([Finding("")]),
+        lambda: Case([Finding("fever", value="high")]),  # type: ignore[arg-type]
+        lambda: Case([Finding("fever"), Finding("fever", "absent")]),
+        lambda: Case([Finding("fever", value=10**400)]),
     ],
 )
-def test_what_records_would_refuse_is_refused_here_as_well(case: Case) -> None:
+def test_what_records_would_refuse_is_refused_here_as_well(make: Callable[[], Case]) -> None:
     encoder = FindingEncoder(min_cases=1).fit(Records.from_cases([Case([Finding("fever")])]))
     with pytest.raises((RecordsError, InputError)):
-        encoder.encode_case(replace(case, case_id="one"))
+        encoder.encode_case(replace(make(), case_id="one"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diagnosis.errors import InputError
+from diagnosis.errors import DiagnosisWarning, InputError
 from diagnosis.evaluation.bootstrap import Ratio, draw_patients, interval, ratio_draws
 from diagnosis.evaluation.evaluate import Evaluated, OnSeen, given_labels, unseen_rows
 from diagnosis.evaluation.evaluate_batch import PRIMARY, check_metric, is_label, lower_is_better
@@ -177,6 +178,7 @@ def compare(
     if not len(kept):
         raise InputError("Cases with a diagnosis to compare on", "found none", "check the labels, or give `y`")
     some, names = records[kept], _names(everyone)
+    _warn_of_moments(everyone)
     _, patient = np.unique(some.groups.astype(str), return_inverse=True)
     metrics = tuple(dict.fromkeys((primary, *_METRICS)))
     ratios = []
@@ -190,6 +192,13 @@ def compare(
     for name, own in zip(names[1:], ratios[1:], strict=True):
         found += _differences(name, names[0], own, ratios[0], counts, patient)
     return Comparison(primary, len(kept), counts.shape[1], n_boot, _corrected(found, primary))
+
+
+def _warn_of_moments(everyone: Sequence[Evaluated]) -> None:
+    moments = [str(getattr(one, "moment", "end")) for one in everyone]
+    if len(set(moments)) > 1:
+        says = f"The diagnosers answer as of different moments ({', '.join(moments)}): who sees more does better by it."
+        warnings.warn(says, DiagnosisWarning, stacklevel=3)
 
 
 def _pooled(diagnoser: Evaluated) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diagnosis.errors import InputError
+from diagnosis.errors import InputError, WorkError
 from diagnosis.evaluation.evaluate import OnSeen, evaluate
 from diagnosis.evaluation.flow import Flow, participant_flow
 from diagnosis.evaluation.model_card import card_items
@@ -107,9 +107,19 @@ class EvaluationReport:
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write the page as one HTML file."""
+        """Write the page as one HTML file.
+
+        Raises
+        ------
+        WorkError
+            It cannot be written there.
+        """
         path = Path(path)
-        path.write_text(self.to_html(), encoding="utf-8")
+        text = self.to_html()
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise WorkError(f"The report cannot be written to {path}: {error.strerror}. Name a file.") from None
         return path
 
     def __repr__(self) -> str:

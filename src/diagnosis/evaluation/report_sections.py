@@ -213,6 +213,9 @@ def _stages(report: EvaluationReport) -> ReportSection:
             f"{report.stages.n_unplaced:,} of {report.stages.n_rows:,} findings do not say when they were known; they "
             "count as known at every stage."
         )
+    moment = report.stages.moment
+    if moment != "end":
+        says.append(f"Nothing that was known after the model's own moment ({moment}) is used at any stage.")
     return ReportSection("stages", "What can be expected early", says, blocks=[figure, stage_table(report.stages)])
 
 

@@ -102,17 +102,21 @@ class Stages:
         Findings in all.
     n_unplaced : int
         Findings of which neither row nor vocabulary says the stage; they count as known at every one.
+    moment : str
+        The diagnoser's own moment: what was known later is used at no stage.
     """
 
     stages: tuple[StageScores, ...]
     n_rows: int
     n_unplaced: int
+    moment: str = "end"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; every number is finite or None."""
         return {
             "n_findings": self.n_rows,
             "n_unplaced": self.n_unplaced,
+            "moment": self.moment,
             "stages": [
                 {
                     "stage": one.stage.name,
@@ -151,7 +155,8 @@ class Stages:
             rows.append((one.stage.name, f"{one.findings:.1f}", *cells))
         n = self.stages[0].scores.n
         unplaced = f"; {self.n_unplaced:,} of {self.n_rows:,} findings do not say when" if self.n_unplaced else ""
-        return f"{n:,} cases stage by stage, 95 % intervals{unplaced}\n\n{aligned(rows)}"
+        late = "" if self.moment == "end" else f"; nothing known after its own moment ({self.moment}) is used"
+        return f"{n:,} cases stage by stage, 95 % intervals{unplaced}{late}\n\n{aligned(rows)}"
 
     @property
     def _is_refitted(self) -> bool:
@@ -225,7 +230,7 @@ def evaluate_stages(
             refitted = _scores(again, view, y, n_boot, seed, on_seen)
         found.append(StageScores(stage, len(view.coded) / max(len(view), 1), scores, refitted))
     unplaced = int(_unplaced(records, chosen).sum())
-    return Stages(tuple(found), len(records.coded), unplaced)
+    return Stages(tuple(found), len(records.coded), unplaced, str(getattr(diagnoser, "moment", "end")))
 
 
 def stages_of(records: Records) -> tuple[Stage, ...]:

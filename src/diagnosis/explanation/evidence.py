@@ -270,7 +270,10 @@ class Evidence:
         others = first.score - first.log_probability + math.log(rest) if rest > 1e-15 else -math.inf
         start, parts = split_probability(base, lines, others)
         shown = np.array([*(s.probability for s in self.suggestions), max(rest, 0.0)])
-        return ProbabilitySplit(tuple(s.diagnosis for s in self.suggestions), shown, start, parts, first.lines)
+        codes = tuple(s.diagnosis for s in self.suggestions)
+        said = tuple(f"{self._name(x.code)} {as_recorded(x, self.lang) if x.code else ''}".strip() for x in first.lines)
+        names = tuple(self._name(code) for code in codes)
+        return ProbabilitySplit(codes, shown, start, parts, first.lines, names, said, self.lang)
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as plain values; floats print shortest round-trip."""

@@ -14,7 +14,7 @@ from diagnosis.explanation.answer_counts import AnswerCounts
 from diagnosis.explanation.answered_rows import Answers, Kin, answered_rows, state_columns
 from diagnosis.features import Lineage
 
-__all__ = ["AnswerSheet", "Gains", "Measure", "Scorer", "gains_of", "information_gain"]
+__all__ = ["LEAST_NAMED", "AnswerSheet", "Gains", "Measure", "Scorer", "gains_of", "information_gain", "most_moved"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -23,6 +23,10 @@ Scorer = Callable[[sparse.csr_matrix], FloatArray]
 #: From findings (places in `Lineage.keys`) and a scaled value of each to the cells that it sets.
 Measure = Callable[[IntArray, FloatArray], Answers]
 
+#: A diagnosis below this with and without an answer is not named as moved by it: pages show it as under 1 % both times.
+LEAST_NAMED = 0.01
+# Probabilities that an answer moves by less are not moved.
+_LEAST_MOVE = 1e-9
 # Chances of answers by diagnosis that are kept: 80 MB.
 _MOST_KEPT = 10_000_000
 # Three points that stand for a normal distribution: Gauss-Hermite.
@@ -125,6 +129,33 @@ def information_gain(chance: FloatArray, proba: FloatArray) -> FloatArray:
     mixture = np.einsum("qo,qod->qd", chance, proba)
     found: FloatArray = np.maximum(np.einsum("qo,qod->qd", chance, each) + entr(mixture), 0.0)
     return found
+
+
+def most_moved(chance: FloatArray, before: FloatArray, after: FloatArray) -> tuple[int, int | None, int | None]:
+    """Return the answer to one question that moves most, the diagnosis that it favours, and the one it takes most from.
+
+    Moves are differences of probability times the chance of the answer. Where no answer moves two diagnoses apart, the
+    answer that moves one most; the other is None, and both are where none is moved.
+
+    Parameters
+    ----------
+    chance : ndarray of shape (n_outcomes,)
+    before : ndarray of shape (n_diagnoses,)
+    after : ndarray of shape (n_outcomes, n_diagnoses)
+        Probabilities after each answer; those of an answer without a chance are not looked at.
+
+    Notes
+    -----
+    What stands under `LEAST_NAMED` both before and after an answer is never named for it.
+    """
+    move = chance[:, None] * (after - before)
+    move[np.maximum(after, before) < LEAST_NAMED] = 0.0
+    up, down = move.max(axis=1), move.min(axis=1)
+    apart = (up > _LEAST_MOVE) & (down < -_LEAST_MOVE)
+    answer = int(np.argmax(np.where(apart, up, 0.0) if apart.any() else np.maximum(up, -down)))
+    favoured = int(move[answer].argmax()) if up[answer] > _LEAST_MOVE else None
+    other = int(move[answer].argmin()) if down[answer] < -_LEAST_MOVE else None
+    return answer, favoured, other
 
 
 def gains_of(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diagnosis.errors import InputError, WorkError
+from diagnosis.pages.translations import phrase
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,12 @@ class ProbabilitySplit:
         In probability: 0.1 is ten percentage points.
     findings : tuple of Line
         What each column is, as in the first suggestion of the evidence.
+    names : tuple of str
+        Names of the diagnoses.
+    said : tuple of str
+        The findings by name, as recorded: what is printed.
+    lang : str
+        Language of the names and words.
     """
 
     diagnoses: tuple[str, ...]
@@ -51,6 +58,9 @@ class ProbabilitySplit:
     base: FloatArray
     lines: FloatArray
     findings: tuple[Line, ...] = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
+    said: tuple[str, ...] = field(repr=False)
+    lang: str = field(default="en", repr=False)
 
     def of(self, diagnosis: str) -> dict[tuple[str | None, str], float]:
         """What each line (code, state) adds to the probability of a diagnosis, largest first."""
@@ -68,12 +78,17 @@ class ProbabilitySplit:
     def __str__(self) -> str:
         """Each diagnosis with what adds most to its probability and takes most from it, in percentage points."""
         rows = []
-        for i, name in enumerate((*self.diagnoses, "others")):
+        for i, name in enumerate((*self.names, phrase("split.others", self.lang))):
             order = np.argsort(-np.abs(self.lines[i]), kind="stable")[:_SHOWN]
-            parts = [f"{self.findings[k].code or self.findings[k].state} {100 * self.lines[i, k]:+.1f}" for k in order]
-            rest = 100 * float(np.delete(self.lines[i], order).sum())
-            head = f"{name}  {100 * self.probability[i]:.1f} = {100 * self.base[i]:.1f} at the start"
-            rows.append(f"{head}, {', '.join(parts)}, all else {rest:+.1f}")
+            parts = [f"{self.said[k]} {100 * self.lines[i, k]:+.1f}" for k in order]
+            values = {
+                "name": name,
+                "shown": f"{100 * self.probability[i]:.1f}",
+                "base": f"{100 * self.base[i]:.1f}",
+                "parts": phrase("comma", self.lang).join(parts),
+                "rest": f"{100 * float(np.delete(self.lines[i], order).sum()):+.1f}",
+            }
+            rows.append(phrase("split.row", self.lang, values))
         return "\n".join(rows)
 
     def to_frame(self) -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,9 @@ from diagnosis.features.hierarchy import Hierarchy, inherit
 from diagnosis.features.ranges import distances, high_low, without_range
 from diagnosis.features.rows import PRESENT, FindingRows, finding_key, map_distinct, map_pairs, unit_text
 from diagnosis.features.states import ROW_STATES, row_state
-from diagnosis.features.values import ValueScale, fit_scale, groups, in_unit, onset_rows, usable
+from diagnosis.features.values import ValueScale, far_ends, fit_scale, groups, in_unit, onset_rows, usable
 from diagnosis.records.coded import is_blank
+from diagnosis.vocabulary.units import convert, ucum_of
 
 Finding = tuple[str, str | None]
 _NO_WORDS = (None, None)
@@ -132,7 +134,7 @@ class Chosen:
     ----------
     findings : tuple of FindingColumns
     n_unconverted : int
-        Values in a unit that does not convert, or not finite.
+        Values in a unit that does not convert, without one where units were mixed, or not finite.
     """
 
     findings: tuple[FindingColumns, ...]
@@ -151,7 +153,7 @@ def choose_columns(
 
     Findings recorded equally often are kept in the order of their keys; states in `left_out` get no column. `words`
     gives the unit and the LOINC code that the vocabulary has for each code; without a unit there, values go to the one
-    most common in training (of equally common ones, the first by name).
+    most common in training (`training_units`), and those without a unit are left out where training had several.
     """
     texts = _texts(counts, min_cases)
     values, n_unconverted = _values(counts, min_cases, words)
@@ -215,25 +217,47 @@ def _values(
     n_unconverted = counts.n_unusable
     for which, by_unit in samples.items():
         stated, loinc = words[codes[which]]
-        unit = stated or _most_common(by_unit)
-        sample, n_left = _together(by_unit, unit, loinc)
+        units = () if stated else training_units({u: s.n for u, s in by_unit.items() if u is not None}, loinc)
+        unit = stated or (units[0] if units else None)
+        mixed = tuple(sorted(units)) if len(units) > 1 else ()
+        sample, n_left = _together(by_unit, unit, loinc, bool(mixed))
         n_unconverted += n_left
         scale = fit_scale(sample, unit, loinc) if sample.n >= min_cases else None
         if scale is not None:
-            scales[which] = scale
+            least, most = far_ends(sample, scale.knee)
+            scales[which] = replace(scale, mixed=mixed, least=least, most=most)
     return scales, n_unconverted
 
 
-def _most_common(by_unit: dict[str | None, Distinct]) -> str | None:
-    named = [(-sample.n, unit) for unit, sample in by_unit.items() if unit is not None]
-    return min(named)[1] if named else None
+def training_units(n_values: Mapping[str, int], loinc: str | None) -> tuple[str, ...]:
+    """Return the units of a finding's values as UCUM, most common first; of equally common ones, the first by name.
+
+    Spellings of one unit (``°C``, ``Cel``), and units in which every value is the same number (``10*9/L``,
+    ``10*3/uL``), are counted as one, under the name most used.
+    """
+    by_name: Counter[str] = Counter()
+    for unit, n in n_values.items():
+        by_name[ucum_of(unit)] += n
+    alike: dict[str, Counter[str]] = {}
+    for name in sorted(by_name):
+        first = next((one for one in alike if _same_numbers(name, one, loinc)), name)
+        alike.setdefault(first, Counter())[name] = by_name[name]
+    named = [(-sum(n.values()), min(n, key=lambda name: (-n[name], name))) for n in alike.values()]
+    return tuple(name for _, name in sorted(named))
 
 
-def _together(by_unit: dict[str | None, Distinct], unit: str | None, loinc: str | None) -> tuple[Distinct, int]:
+def _same_numbers(unit: str, other: str, loinc: str | None) -> bool:
+    converted = convert(np.array([0.0, 1.0]), unit, other, loinc)
+    return converted is not None and bool(np.allclose(converted, [0.0, 1.0], rtol=1e-9, atol=1e-9))
+
+
+def _together(
+    by_unit: dict[str | None, Distinct], unit: str | None, loinc: str | None, mixed: bool
+) -> tuple[Distinct, int]:
     """Put the values given in several units into one sample, and count those that cannot be converted."""
     values, counts, n_left = [np.empty(0)], [np.empty(0, np.int64)], 0
     for given, sample in by_unit.items():
-        converted = in_unit(sample.values, given, unit, loinc)
+        converted = None if mixed and given is None else in_unit(sample.values, given, unit, loinc)
         if converted is None:
             n_left += sample.n
             continue

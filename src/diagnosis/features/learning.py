@@ -37,7 +37,7 @@ class Learned:
     findings : tuple of FindingColumns
     hierarchy : Hierarchy or None
     n_unconverted : int
-        Training values in a unit that does not convert, or not finite.
+        Training values in a unit that does not convert, without one where units were mixed, or not finite.
     n_without_range : int
         Training values for which there was no reference range, nor a word of the laboratory's.
     """

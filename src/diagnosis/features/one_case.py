@@ -237,12 +237,15 @@ def _bounds_in(low: float, high: float, of: str, unit: str, loinc: str) -> tuple
 
 def _scaled(value: float, unit: str | None, scale: ValueScale) -> float:
     """The value on its scale, 0 where it cannot be used: no entry is stored for a 0."""
+    if unit is None and scale.mixed:
+        return 0.0
     if unit is not None and unit != scale.unit:
         converted = in_unit(np.array([value]), unit, scale.unit, scale.loinc)
         if converted is None:
             return 0.0
         value = float(converted[0])
-    if not abs(value) <= LARGEST:
+    least, most = scale.ends
+    if not (abs(value) <= LARGEST and least <= value <= most):
         return 0.0
     value = min(max(value, scale.low), scale.high)
     if scale.knee is not None:

@@ -70,7 +70,7 @@ def unknown_codes(layout: Layout, coded: CodedFindings) -> list[tuple[str, ...]]
 
 
 def unconverted_counts(layout: Layout, coded: CodedFindings) -> NDArray[np.int64]:
-    """Count for each case the values that are not used because they do not convert or are not finite."""
+    """Count for each case the values that are not used: not convertible, not finite, or of a unit that is in doubt."""
     counts = np.zeros(coded.n_cases, np.int64)
     for batch in batches(coded):
         lost = encode_values(batch, known_findings(batch, layout), layout.scales).not_used

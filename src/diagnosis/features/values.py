@@ -24,6 +24,11 @@ CLIP = (0.005, 0.995)
 # What the logarithm must take off the skewness to be preferred; it keeps ties from being decided by rounding.
 LESS_SKEWED = 0.1
 
+# How many times the range of training a value must lie outside it to be refused, and how many values must be known.
+# With temperatures of 36 to 40.5 Cel that is beyond 22.5 and 54: a value in another unit, or a lost decimal point.
+FAR = 3.0
+FAR_CASES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class ValueScale:
@@ -45,6 +50,11 @@ class ValueScale:
         Below it the scale is nearly linear, above it logarithmic; None: linear throughout.
     loinc : str or None
         What is measured, for units of mass to be converted to units of substance.
+    mixed : tuple of str
+        The units of training, where it had several that differ and the vocabulary states none: a value without a unit
+        could be in any of them, so it is not used. Empty otherwise: a value without a unit is taken to be in `unit`.
+    least, most : float or None, in `unit`
+        A value beyond is far outside everything seen in training (`far_ends`) and not used; None: no such limit.
     """
 
     unit: str | None
@@ -54,6 +64,9 @@ class ValueScale:
     high: float
     knee: float | None = None
     loinc: str | None = None
+    mixed: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
 
     def encode(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scale values given in `unit`."""
@@ -61,14 +74,20 @@ class ValueScale:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values from which `from_json` builds the same."""
-        return asdict(self)
+        return {**asdict(self), "mixed": list(self.mixed)}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> ValueScale:
-        """Build from the plain values of `to_json`."""
+        """Build from the plain values of `to_json`; those of before know no mixed units and no limits."""
         numbers = {name: float(plain[name]) for name in ("centre", "scale", "low", "high")}
-        knee = None if plain["knee"] is None else float(plain["knee"])
-        return cls(unit=plain["unit"], knee=knee, loinc=plain["loinc"], **numbers)
+        knee, least, most = (None if (x := plain.get(name)) is None else float(x) for name in ("knee", "least", "most"))
+        mixed = tuple(plain.get("mixed", ()))
+        return cls(plain["unit"], **numbers, knee=knee, loinc=plain["loinc"], mixed=mixed, least=least, most=most)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most a value in `unit` can be; infinite where there is no limit."""
+        return -np.inf if self.least is None else self.least, np.inf if self.most is None else self.most
 
 
 def fit_scale(sample: Distinct, unit: str | None, loinc: str | None = None) -> ValueScale | None:
@@ -98,6 +117,24 @@ def fit_scale(sample: Distinct, unit: str | None, loinc: str | None = None) -> V
     return ValueScale(unit, mean, deviation, low, high, knee, loinc)
 
 
+def far_ends(sample: Distinct, knee: float | None) -> tuple[float | None, float | None]:
+    """Return the least and the most a value can be before it is far outside everything seen in training.
+
+    That is `FAR` times the range of training beyond its ends, on the scale of the column (logarithmic where there is
+    a knee, so that the extremes of a heavy tail remain). None where fewer than `FAR_CASES` values were seen. Every
+    value of training lies inside.
+    """
+    if sample.n < FAR_CASES:
+        return None, None
+    low, high = _bend(sample.values[[0, -1]], knee).tolist()
+    ends = np.array([low - FAR * (high - low), high + FAR * (high - low)])
+    if knee is not None:
+        with np.errstate(over="ignore"):
+            ends = np.sign(ends) * knee * np.expm1(np.abs(ends))
+    least, most = np.clip(ends, -LARGEST, LARGEST).tolist()
+    return least, most
+
+
 def _bend(value: NDArray[np.float64], knee: float | NDArray[np.float64] | None) -> NDArray[np.float64]:
     return value if knee is None else np.sign(value) * np.log1p(np.abs(value) / knee)
 
@@ -112,8 +149,9 @@ def in_unit(
 ) -> NDArray[np.float64] | None:
     """Return values in the unit wanted, or None where that cannot be done.
 
-    A value without a unit is taken to be in the unit wanted. Where training had no unit, a value with one cannot be
-    compared with it, except for ``1``, the UCUM unit of a plain number.
+    A value without a unit is taken to be in the unit wanted; callers leave it out where training mixed units. Where
+    training had no unit, a value with one cannot be compared with it, except for ``1``, the UCUM unit of a plain
+    number.
     """
     if given is None or given == wanted or (wanted is None and given == "1"):
         return value
@@ -132,6 +170,9 @@ class Scales:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     knee: NDArray[np.float64]
+    mixed: NDArray[np.bool_]
+    least: NDArray[np.float64]
+    most: NDArray[np.float64]
 
     @classmethod
     def of(cls, scales: Sequence[ValueScale | None]) -> Scales:
@@ -144,6 +185,9 @@ class Scales:
             # One more than there are findings: index -1, a finding that is not known, falls on it.
             scaled=np.array([*(scale is not None for scale in scales), False]),
             knee=np.array([np.nan if s.knee is None else s.knee for s in filled]),
+            mixed=np.array([bool(s.mixed) for s in filled], bool),
+            least=np.array([s.ends[0] for s in filled]),
+            most=np.array([s.ends[1] for s in filled]),
             **numbers,
         )
 
@@ -167,12 +211,16 @@ class ValueRows:
     encoded : ndarray of float64
         Their values, scaled.
     not_used : ndarray of int64
-        Rows whose value could not: in a unit that does not convert, or not finite.
+        Rows whose value could not: in a unit that does not convert, without one where training mixed units, or not
+        finite.
+    far : ndarray of int64
+        Rows whose value was not used because it is far outside everything seen in training.
     """
 
     rows: NDArray[np.int64]
     encoded: NDArray[np.float64]
     not_used: NDArray[np.int64]
+    far: NDArray[np.int64]
 
 
 def encode_values(batch: FindingRows, finding: NDArray[np.int32], scales: Scales) -> ValueRows:
@@ -180,8 +228,10 @@ def encode_values(batch: FindingRows, finding: NDArray[np.int32], scales: Scales
     at = np.flatnonzero(batch.valued & scales.scaled[finding])
     which = finding[at]
     value = _in_units(batch.value[at], batch.unit[at], which, scales, batch.source.units)
-    fine = usable(value)
-    return ValueRows(at[fine], scales.encode(value[fine], which[fine]), at[~fine])
+    known = usable(value)
+    far = known & ((value < scales.least[which]) | (value > scales.most[which]))
+    fine = known & ~far
+    return ValueRows(at[fine], scales.encode(value[fine], which[fine]), at[~known], at[far])
 
 
 def onset_rows(batch: FindingRows) -> NDArray[np.intp]:
@@ -198,7 +248,11 @@ def _in_units(
     scales: Scales,
     units: NDArray[np.object_],
 ) -> NDArray[np.float64]:
-    """Convert the values that are in another unit than their finding's; nan where that cannot be done."""
+    """Convert the values that are in another unit than their finding's; nan where that cannot be done.
+
+    A value without a unit is in its finding's, unless training mixed units.
+    """
+    value[(unit < 0) & scales.mixed[which]] = np.nan
     known = {name: i for i, name in enumerate(units.tolist())}
     wanted = np.array([known.get("1" if name is None else name, -2) for name in (*scales.units, None)])
     other = np.flatnonzero((unit >= 0) & (unit != wanted[which]))

@@ -189,13 +189,8 @@ class CaseScreen:
 
     def question(self, asked: QuestionView) -> tuple[str, str]:
         """Return a question's finding with its phase, and why it would tell."""
-        named = [self.text(one) for one in asked.separates]
-        one, two = (
-            self.t("questions.beyond", {"name": name}) if beyond else name
-            for name, beyond in zip(named, asked.beyond, strict=True)
-        )
         phase_ = self.t("parenthesis", {"text": evidence.enumerated("phase", asked.phase, self.lang)})
-        return self.text(asked.name) + phase_, self.t("questions.why", {"one": one, "two": two})
+        return self.text(asked.name) + phase_, self.text(asked.why)
 
     @property
     def enough(self) -> str:

@@ -150,16 +150,13 @@ class QuestionView:
         The finding.
     phase : str
         ``history``, ``examination``, ``bedside``, ``laboratory``, ``imaging`` or ``pathology``.
-    separates : tuple of two Text
-        The diagnoses that the answers move apart.
-    beyond : tuple of two bool
-        Which of these are not on the shown list; the page says so.
+    why : Text
+        What its answer would tell apart.
     """
 
     name: Text
     phase: str
-    separates: tuple[Text, Text]
-    beyond: tuple[bool, bool] = (False, False)
+    why: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from diagnosis.errors import WorkError
+
 __all__ = ["whole_folder"]
 
 
@@ -18,10 +20,19 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Until then what stands at `target` stays as it is, and it goes only after the new one is in its place; after an
     error, or Ctrl-C, nothing of the new one is left. Readable by its owner alone (mode 0700). Whether something may be
     replaced is for the caller to check.
+
+    Raises
+    ------
+    WorkError
+        It cannot be made there.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    place = target.resolve()
-    made = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".partial", dir=place.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        place = target.resolve()
+        made = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".partial", dir=place.parent))
+    except OSError as error:
+        says = f"The folder {target} cannot be made: {error.strerror}. Name one in a folder that you may write to."
+        raise WorkError(says) from None
     try:
         yield made
         _replace(place, made)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from diagnosis.errors import InputError, nearest
+from diagnosis.records.layout import Column
 from diagnosis.records.schema import TABLES
 
 __all__ = ["Case", "Finding"]
@@ -27,7 +31,7 @@ class Finding:
         *absent* is asked and denied, or looked for and not seen; *uncertain* is raised and not settled. What was not
         asked has no finding at all. With a `value`, *present* means *measured*.
     value : float, optional
-        The number, in `unit`.
+        The number, in `unit`; a finding that is present with a NaN for a value is refused, as is infinity.
     unit : str, optional
         UCUM: ``"Cel"``, ``"mmol/L"``.
     time, known : datetime or str, optional
@@ -72,6 +76,7 @@ class Finding:
     end: int | None = None
 
     def __post_init__(self) -> None:
+        _check_value(self.value, self.status)
         _normalise(self, "findings")
         if self.status is None:
             raise InputError("a finding with a status", "found none", "use present, absent or uncertain")
@@ -94,7 +99,7 @@ class Case:
     ----------
     findings : sequence of Finding
     age_years : float, optional
-        Years; `age_days` wins where both are given.
+        Years, 0 to 130; `age_days` wins where both are given. Every number must lie where format 1 wants it.
     sex : {"female", "male", "other", "unknown"}, optional
     case_id : str
         A name for this case; it appears on the page.
@@ -162,6 +167,8 @@ def _normalise(made: Case | Finding, table: str) -> None:
             found = None
         elif column.type == "time":
             found = _time(found, f"{type(made).__name__}.{column.name}")
+        elif column.type in ("number", "integer") and table == "cases":
+            _check_number(found, column)
         elif column.choices and found not in column.choices:
             raise InputError(
                 f"{type(made).__name__}.{column.name} is one of {', '.join(column.choices)}",
@@ -171,6 +178,27 @@ def _normalise(made: Case | Finding, table: str) -> None:
             )
         if found is not given:
             object.__setattr__(made, column.name, found)
+
+
+def _check_value(value: object, status: object) -> None:
+    """Refuse what is no number, and what would make a measured finding one that is merely present."""
+    if isinstance(value, str):
+        raise InputError("the value of a finding is a number", "found text", "give words as text=, not as value=")
+    if isinstance(value, float | np.floating) and (np.isinf(value) or (np.isnan(value) and status == "present")):
+        raise InputError(
+            "the value of a finding is a finite number",
+            f"found {float(value)}",
+            "leave out a value that is not known; a finding that was not measured is left out altogether",
+        )
+
+
+def _check_number(given: object, column: Column) -> None:
+    low, high = (-math.inf if column.low is None else column.low), (math.inf if column.high is None else column.high)
+    wanted = f"Case.{column.name} is a number" + (f" from {low:g} to {high:g}" if low > -math.inf else "")
+    if isinstance(given, bool) or not isinstance(given, Real | Decimal):
+        raise InputError(wanted, f"found {type(given).__name__}", "give a number, or leave it out if it is not known")
+    if not low <= given <= high or given in (-math.inf, math.inf):
+        raise InputError(wanted, "found one outside", "correct it (years or days?), or leave it out if it is not known")
 
 
 def _is_missing(value: Any) -> bool:

@@ -39,7 +39,7 @@ def suspicions(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], word
         unit = findings["unit"].combine_chunks()
         yield from _unknown_units(unit)
         yield from _mixed_units(code, unit, words)
-        yield from _missing_units(findings, code, unit)
+        yield from _missing_units(findings, code, unit, words)
         yield from suspected_units(findings, words)
     yield from _empty(tables)
     yield from odd_persons(tables["cases"])
@@ -123,7 +123,9 @@ def _one_scale(code: str, units: Sequence[str], words: Vocabulary) -> bool:
     return all(u == target or convert(one, u, target, words.loinc(code)) is not None for u in units)
 
 
-def _missing_units(findings: pa.Table, code: pa.DictionaryArray, unit: pa.DictionaryArray) -> Iterator[Fault]:
+def _missing_units(
+    findings: pa.Table, code: pa.DictionaryArray, unit: pa.DictionaryArray, words: Vocabulary
+) -> Iterator[Fault]:
     """Values without a unit, of codes whose other values have one."""
     if "value" not in findings.column_names or not len(code):
         return
@@ -132,7 +134,29 @@ def _missing_units(findings: pa.Table, code: pa.DictionaryArray, unit: pa.Dictio
     with_unit = np.zeros(len(code.dictionary), bool)
     with_unit[index[valued & united]] = True
     rows = np.flatnonzero(valued & ~united & with_unit[index]) if len(with_unit) else _NO_ROWS
-    yield Fault("missing_unit", "findings", "unit", "is empty, and other values of the same code have one", rows)
+    codes = code.dictionary.to_pylist()
+    units = unit.dictionary.to_pylist()
+    seen = np.zeros((len(codes), len(units)), bool)
+    seen[index[valued & united], np.asarray(pc.fill_null(unit.indices, 0))[valued & united]] = True
+    several = np.zeros(len(codes), bool)
+    for i in np.unique(index[rows]).tolist():
+        own = [units[j] for j in np.flatnonzero(seen[i]).tolist()]
+        several[i] = not words.unit(codes[i]) and not _same_unit(own, words.loinc(codes[i]))
+    n_lost = int(np.count_nonzero(several[index[rows]]))
+    says = "is empty, and other values of the same code have one; "
+    if n_lost < len(rows):
+        says += f"{len(rows) - n_lost:,} of these values will be taken to be in the one unit known of their code"
+    if n_lost:
+        shown = ", ".join(codes[i] for i in np.flatnonzero(several)[:_SHOWN].tolist())
+        says += f"{', ' if n_lost < len(rows) else ''}{n_lost:,} will not be used, for their code has several: {shown}"
+    yield Fault("missing_unit", "findings", "unit", says, rows)
+
+
+def _same_unit(units: Sequence[str], loinc: str | None) -> bool:
+    """Whether a number means the same in all of them."""
+    probe = np.array([0.0, 1.0])
+    made = [convert(probe, u, units[0], loinc) for u in units[1:]]
+    return all(one is not None and np.allclose(one, probe, rtol=1e-9, atol=1e-9) for one in made)
 
 
 def _empty(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:

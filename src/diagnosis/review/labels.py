@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from diagnosis.errors import DiagnosisWarning
-from diagnosis.records import Records
+from diagnosis.records import OTHER, Records
 from diagnosis.records.schema import TABLES
 from diagnosis.review.agreement import latest
 from diagnosis.review.answer import Review
@@ -33,7 +33,7 @@ def label_rows(reviews: Iterable[Review]) -> Iterator[dict[str, Any]]:
         if one.first_idea is not None:
             opinion = {"role": "reviewer", "status": "provisional", "basis": "clinical", "saw_model": "no"}
             yield {**common, **opinion, "diagnosis": one.first_idea, "time": one.revealed or one.time}
-        if one.diagnosis is not None:
+        if one.diagnosis not in (None, OTHER):  # "none of the listed" names nothing
             yield {
                 **common,
                 "diagnosis": one.diagnosis,

@@ -146,6 +146,8 @@ def _made(target: Path) -> Iterator[Path]:
         with whole_folder(target) as folder:
             yield folder
         return
+    if not target.absolute().parent.is_dir():
+        raise InputError("a zip file in a folder", f"there is no folder {target.absolute().parent}", "make it first")
     with tempfile.TemporaryDirectory(prefix=".packet.", dir=target.absolute().parent) as name:
         folder, file = Path(name) / "packet", Path(name) / "packet.zip"
         folder.mkdir()

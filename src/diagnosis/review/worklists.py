@@ -126,7 +126,7 @@ class Worklist:
             ``after_answer``: on each page what the model says is folded away until the reader has written an own first
             idea, and the table names no suggestion. Red flags by rule are always shown.
         n_jobs : int
-            Processes that write pages at once; -1: one a core. Worth it from some hundred cases.
+            Processes that write pages at once; -1: one a core. Each gets a copy of the model first: for many cases.
 
         Returns
         -------

@@ -26,6 +26,7 @@ from diagnosis.suggestions.flags import (
     implausible_values,
     near_names,
     plausible,
+    values_set_aside,
 )
 from diagnosis.suggestions.open_world import unlisted_scores
 from diagnosis.suggestions.policy import groups_of_cases
@@ -58,6 +59,8 @@ def asked_for(diagnoser: Diagnoser, top: int | None, reading: str | None) -> tup
 
 def answers_to(diagnoser: Diagnoser, given: ByHand, top: int, reading: str) -> list[Differential]:
     """Make the differentials of cases as they are given, as of their moment, ranked by a reading."""
+    if not len(given.records):
+        return []
     encoder, records = diagnoser.encoder_, given.records.with_vocabulary(diagnoser.vocabulary_)
     n_given = np.diff(records.coded.offsets)
     seen = diagnoser.as_known(records)
@@ -150,7 +153,7 @@ def facts_of(
     ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
     trained = diagnoser.training_ids_.seen(seen)
     rows, index = implausible_rows(seen), diagnoser.neighbours_
-    wrong = implausible_values(seen, rows)
+    wrong, aside = implausible_values(seen, rows), values_set_aside(seen, diagnoser.encoder_.values_)
     near = np.ones(len(seen)) if index is None else index.similarity(X)
     clear = _understood(diagnoser.encoder_, X)
     rule, counts, left = diagnoser.calibration_.unlisted, diagnoser.answers_, np.full(len(seen), -np.inf)
@@ -175,6 +178,7 @@ def facts_of(
             far=0.0 if index is None else index.far,
             unlisted=float(left[i]),
             unlisted_at=np.inf if rule is None else rule.at,
+            set_aside=aside[i],
         )
         for i in range(len(seen))
     ]

@@ -51,12 +51,10 @@ def _can_say(differential: Differential, questions: int) -> bool:
 
 
 def _view(one: Question) -> QuestionView:
-    pairs = [{"en": en, "zh": zh} for en, zh in one.separates_names]
     return QuestionView(
         name={"en": one.name, "zh": one.name_zh},
         phase=one.phase,
-        separates=(pairs[0], pairs[1]),
-        beyond=one.beyond,
+        why={lang: one.why(lang) for lang in ("en", "zh")},
     )
 
 

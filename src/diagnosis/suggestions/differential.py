@@ -234,6 +234,8 @@ class Differential:
         ------
         UnknownCodeError
             The model does not know a finding to add, or the case does not record one to remove or to flip.
+        InputError
+            No finding is named.
         """
         from diagnosis.suggestions.what_if import what_if
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from diagnosis.errors import nearest
+from diagnosis.features.rows import finding_key
+from diagnosis.features.values import in_unit, usable
 from diagnosis.records import Records
 from diagnosis.vocabulary import Vocabulary
 from diagnosis.vocabulary.unit_swaps import implausible
 
 if TYPE_CHECKING:
+    from diagnosis.features.values import ValueScale
     from diagnosis.suggestions.red_flags import RedFlag
 
 __all__ = [
@@ -22,10 +25,12 @@ __all__ = [
     "UNSURE",
     "CaseFacts",
     "Flag",
+    "SetAside",
     "ages_in_days",
     "case_flags",
     "implausible_values",
     "near_names",
+    "values_set_aside",
 ]
 
 Kind = Literal[
@@ -75,6 +80,22 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """Values of one case that are not used for what training knows of their finding.
+
+    Attributes
+    ----------
+    without_unit : mapping of str to tuple of str
+        Codes of values without a unit where training had several, with the units known.
+    far : tuple of str
+        Codes of values far outside everything seen in training, sorted.
+    """
+
+    without_unit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    far: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFacts:
     """What the flags of one case are raised on, beside its probabilities.
 
@@ -89,7 +110,7 @@ class CaseFacts:
     near : mapping of str to sequence of str
         For unknown findings that look misspelt, the nearest names.
     n_values_not_used : int
-        Values whose unit does not convert.
+        Values whose unit does not convert, or is missing where training had several.
     implausible : sequence of str
         Codes whose value no living patient has.
     understood : bool
@@ -100,6 +121,8 @@ class CaseFacts:
         Rules that hold.
     similarity, far : float
         Cosine with the nearest training case, and below which it is unlike any.
+    set_aside : SetAside
+        Values not used for what training knows of their finding.
     unlisted, unlisted_at : float
         How little the list accounts for, and above which the diagnosis may be none of the known ones.
     """
@@ -117,6 +140,7 @@ class CaseFacts:
     far: float
     unlisted: float = -np.inf
     unlisted_at: float = np.inf
+    set_aside: SetAside = field(default_factory=SetAside)
 
 
 def case_flags(
@@ -163,12 +187,7 @@ def _about_input(case: CaseFacts) -> list[Flag]:
         near = {code: list(names) for code, names in case.near.items()}
         values = {"n": len(case.unknown), **({"near": near} if near else {})}
         flags.append(Flag("unknown_codes", "findings the model does not know", None, values))
-    if case.n_values_not_used:
-        rule = "values whose unit does not convert were not used"
-        flags.append(Flag("values_not_used", rule, None, {"n": case.n_values_not_used}))
-    if case.implausible:
-        rule = "values that no living patient has, a slip of the pen or another unit, were not used"
-        flags.append(Flag("implausible_value", rule, None, {"n": len(case.implausible), "codes": [*case.implausible]}))
+    flags += _about_values(case)
     if not case.understood:
         flags.append(Flag("too_little_evidence", TOO_LITTLE, None, {"n": 0}))
     elif case.similarity < case.far:
@@ -180,6 +199,55 @@ def _about_input(case: CaseFacts) -> list[Flag]:
     if case.trained_on:
         flags.append(Flag("trained_on", "the case or its patient was among the training cases", None, {"n": 1}))
     return flags
+
+
+def _about_values(case: CaseFacts) -> Iterator[Flag]:
+    doubt = case.set_aside.without_unit
+    if case.n_values_not_used > len(doubt):
+        rule = "values whose unit does not convert were not used"
+        yield Flag("values_not_used", rule, None, {"n": case.n_values_not_used - len(doubt)})
+    if doubt:
+        known = "; ".join(f"{code} is known in {', '.join(units)}" for code, units in doubt.items())
+        values = {"n": len(doubt), "without_unit": {code: [*units] for code, units in doubt.items()}}
+        yield Flag("values_not_used", f"values without a unit were not used: {known}", None, values)
+    if case.implausible:
+        rule = "values that no living patient has, a slip of the pen or another unit, were not used"
+        yield Flag("implausible_value", rule, None, {"n": len(case.implausible), "codes": [*case.implausible]})
+    far = [code for code in case.set_aside.far if code not in case.implausible]
+    if far:
+        rule = "values far outside everything seen in training, a slip of the pen or another unit, were not used"
+        yield Flag("implausible_value", rule, None, {"n": len(far), "codes": far, "beyond": "training"})
+
+
+def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> list[SetAside]:
+    """Return for each case the values that encoding does not use for what training knows of their finding.
+
+    `scales` are an encoder's ``values_``.
+    """
+    coded, words = records.coded, {key: s for key, s in scales.items() if s.mixed or s.least is not None}
+    rows = np.flatnonzero(np.isfinite(coded.value) & coded.latest) if words else np.zeros(0, np.intp)
+    if not len(rows):
+        return [SetAside()] * len(records)
+    units: list[dict[str, tuple[str, ...]]] = [{} for _ in range(len(records))]
+    far: list[set[str]] = [set() for _ in range(len(records))]
+    named = np.column_stack([coded.code[rows], coded.subject[rows], coded.unit[rows]])
+    distinct, which = np.unique(named, axis=0, return_inverse=True)
+    for i, (code, subject, number) in enumerate(distinct.tolist()):
+        name = str(coded.codes[code])
+        scale = words.get(finding_key(name, None if subject < 0 else str(coded.subjects[subject])))
+        if scale is None:
+            continue
+        here = rows[which.ravel() == i]
+        if number < 0 and scale.mixed:
+            for row in here.tolist():
+                units[coded.case[row]][name] = scale.mixed
+            continue
+        value = in_unit(coded.value[here], None if number < 0 else str(coded.units[number]), scale.unit, scale.loinc)
+        if value is not None:
+            low, high = scale.ends
+            for row in here[usable(value) & ((value < low) | (value > high))].tolist():
+                far[coded.case[row]].add(name)
+    return [SetAside(dict(sorted(u.items())), tuple(sorted(f))) for u, f in zip(units, far, strict=True)]
 
 
 def ages_in_days(records: Records) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from diagnosis.errors import InputError
 from diagnosis.explanation.answered_rows import Kin
-from diagnosis.explanation.next_questions import Gains, Scorer, gains_of
+from diagnosis.explanation.next_questions import Gains, Scorer, gains_of, most_moved
 from diagnosis.pages.numbers import share_text
 from diagnosis.pages.translations import phrase
 from diagnosis.records import OTHER
@@ -52,10 +52,16 @@ class Question:
         ``history``, ``examination``, ``bedside``; of tests ``laboratory``, ``imaging`` or ``pathology``.
     gain : float, nats
         Expected gain of information over all diagnoses, not weighted.
-    separates : tuple of two str
-        The two diagnoses that the answers move apart most; `separates_names` are theirs in English and Chinese.
-    beyond : tuple of two bool
-        Which of the two are not on the shown list; the words say so.
+    separates : tuple of str
+        The diagnosis whose probability rises most with an answer, times the chance of that answer, and the one that
+        falls most with the same answer; each may be `OTHER`, and none is under 1 % both with and without the answer.
+        One diagnosis where no answer moves two of these apart, none where none is moved. `separates_names` are their
+        names in English and Chinese.
+    favoured_by : str or None
+        The answer with which the first of two rises and the second falls: ``present``, ``absent``, ``text``, or of a
+        measured value ``low``, ``middle``, ``high``; None where there are not two.
+    beyond : tuple of bool
+        Which of them are not on the shown list; the words say so. The list shows `OTHER` on a line of its own.
     chances : tuple of float
         How likely each answer is: absent, present, then texts; of a measured value low, middle, high.
     first_after : tuple of (str, float) or None
@@ -69,20 +75,23 @@ class Question:
     question_zh: str | None
     phase: str
     gain: float
-    separates: tuple[str, str]
-    beyond: tuple[bool, bool]
-    separates_names: tuple[tuple[str, str], tuple[str, str]] = field(repr=False)
+    separates: tuple[str, ...]
+    favoured_by: str | None
+    beyond: tuple[bool, ...]
+    separates_names: tuple[tuple[str, str], ...] = field(repr=False)
     chances: tuple[float, ...] = field(repr=False)
     first_after: tuple[tuple[str, float] | None, ...] = field(repr=False)
 
     def why(self, lang: str = "en") -> str:
-        """Which two diagnoses the answer would separate, in words."""
-        named = [names[lang == "zh"] for names in self.separates_names]
-        one, two = (
-            phrase("questions.beyond", lang, {"name": name}) if beyond else name
-            for name, beyond in zip(named, self.beyond, strict=True)
-        )
-        return phrase("questions.why", lang, {"one": one, "two": two})
+        """Which two diagnoses the answer would separate, or which answer would raise or lower `OTHER`, in words."""
+        named = [
+            phrase("questions.beyond", lang, {"name": names[lang == "zh"]}) if beyond else names[lang == "zh"]
+            for names, beyond in zip(self.separates_names, self.beyond, strict=True)
+        ]
+        if len(named) < 2:
+            return phrase("questions.moves" if named else "questions.moves.none", lang, {"one": "".join(named)})
+        key = f"questions.raise.{self.favoured_by}" if OTHER in self.separates else "questions.why"
+        return phrase(key, lang, {"one": named[0], "two": named[1]})
 
     def to_json(self) -> dict[str, Any]:
         """The question as plain values."""
@@ -91,6 +100,7 @@ class Question:
             "phase": self.phase,
             "gain": self.gain,
             "separates": list(self.separates),
+            "favoured_by": self.favoured_by,
             "beyond_list": list(self.beyond),
             "chances": list(self.chances),
             "first_after": [None if one is None else list(one) for one in self.first_after],
@@ -157,7 +167,7 @@ def next_questions(
     order = by_worth(gains, able, weights_of(diagnoser))[:k]
     most = max((float(gains.gain[i]) for i in order), default=0.0)
     shown = frozenset(one.diagnosis for one in differential.ranked)
-    made = tuple(_question(diagnoser, case.vocabulary, gains, i, shown) for i in order)
+    made = tuple(_question(diagnoser, case.vocabulary, gains, i, proba, shown) for i in order)
     return Questions(made, enough(diagnoser, proba, most))
 
 
@@ -225,10 +235,13 @@ def enough(
     return None if gain >= least_gain else "little"
 
 
-def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int, shown: frozenset[str]) -> Question:
+def _question(
+    diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int, before: FloatArray, shown: frozenset[str]
+) -> Question:
     lineage, key = diagnoser.encoder_.lineage_, int(gains.key[i])
     code, subject = str(lineage.key_code[key]), lineage.key_subject[key]
-    one, two = _apart(gains, i, diagnoser.classes_)
+    measured = bool(askable(diagnoser).sheet.in_numbers[key])
+    separates, favoured_by = _moved(gains, i, before, diagnoser.classes_, measured=measured)
     there = gains.chance[i, : int(gains.chance[i].nonzero()[0].max()) + 1] > 0
     proba = gains.proba[i, : len(there)]
     after = [
@@ -244,21 +257,25 @@ def _question(diagnoser: Diagnoser, words: Vocabulary, gains: Gains, i: int, sho
         question_zh=words.question(code, "zh"),
         phase=str(askable(diagnoser).phase[key]),
         gain=float(gains.gain[i]),
-        separates=(one, two),
-        beyond=(one not in shown, two not in shown),
-        separates_names=tuple((words.diagnosis_name(c), words.diagnosis_name(c, "zh")) for c in (one, two)),  # type: ignore[arg-type]
+        separates=separates,
+        favoured_by=favoured_by,
+        beyond=tuple(c not in shown and c != OTHER for c in separates),
+        separates_names=tuple((_diagnosis(words, c, "en"), _diagnosis(words, c, "zh")) for c in separates),
         chances=tuple(float(c) for c in gains.chance[i, : len(there)]),
         first_after=tuple(after),
     )
 
 
-def _apart(gains: Gains, i: int, classes: npt.NDArray[Any]) -> tuple[str, str]:
-    """The two diagnoses that the answers move most in opposite directions: towards the likeliest *yes*, and *no*."""
-    chance, proba = gains.chance[i], gains.proba[i]
-    other = np.flatnonzero(classes != OTHER)
-    mixture = chance[1:] @ proba[1:] / max(float(chance[1:].sum()), 1e-300)
-    moved = (mixture if chance[1:].sum() else proba[0]) - proba[0]
-    if len(other) < 2:
-        other = np.arange(len(classes))
-    up, down = other[np.argmax(moved[other])], other[np.argmin(moved[other])]
-    return str(classes[up]), str(classes[down])
+def _moved(
+    gains: Gains, i: int, before: FloatArray, classes: npt.NDArray[Any], *, measured: bool
+) -> tuple[tuple[str, ...], str | None]:
+    """The diagnoses to be named for a question, and the answer that favours the first of two."""
+    answer, *moved = most_moved(gains.chance[i], before, gains.proba[i])
+    named = tuple(str(classes[place]) for place in moved if place is not None)
+    answers = ("low", "middle", "high") if measured else ("absent", "present", "text")
+    return named, answers[min(answer, 2)] if len(named) == 2 else None
+
+
+def _diagnosis(words: Vocabulary, code: str, lang: str) -> str:
+    """A diagnosis's name; `OTHER` as the list's own line has it."""
+    return phrase("questions.other", lang) if code == OTHER else words.diagnosis_name(code, lang)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from diagnosis.errors import InputError
 from diagnosis.records import Records
 from diagnosis.suggestions.answers import answer, batch_of, probabilities_of
 from diagnosis.suggestions.edits import Change, changed_records
@@ -59,7 +60,7 @@ class WhatIf:
         return self.before[0].diagnosis != self.after[0].diagnosis
 
     def __str__(self) -> str:
-        said = "; ".join(change.words() for change in self.changes) or "nothing changed"
+        said = "; ".join(change.words() for change in self.changes)
         rows = [f"  {before:6.1%} -> {after:6.1%}  {code}  {name}" for code, name, before, after in self.rows()]
         return "\n".join([f"what if: {said}", *rows])
 
@@ -96,7 +97,19 @@ class WhatIf:
 
 
 def what_if(differential: Differential, changes: tuple[Change, ...]) -> WhatIf:
-    """Score a case anew with some findings changed, the whole way from its records."""
+    """Score a case anew with some findings changed, the whole way from its records.
+
+    Raises
+    ------
+    InputError
+        There is no change.
+    """
+    if not changes:
+        raise InputError(
+            "at least one finding to add, to remove or to flip",
+            "none was named",
+            "name it: what_if(add=...), what_if(remove=...) or what_if(flip=...)",
+        )
     diagnoser, asked = differential.diagnoser, differential.reading
     seen = changed_records(differential.records, changes)
     row = changed_row(differential, seen)

@@ -21,6 +21,7 @@ __all__ = ["FOR_A_PERSON", "CardItem", "card_items"]
 #: Stands where a run cannot know.
 FOR_A_PERSON = "For a person to write."
 _YEAR = 365.25
+_OLDEST = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,9 @@ def _characteristics(report: EvaluationReport) -> str | None:
     ages = report.card.get("age_days")
     if not ages:
         return None
-    return f"Training cases from {ages[0] / _YEAR:.1f} to {ages[1] / _YEAR:.1f} years; see participants and groups."
+    low, high = ages[0] / _YEAR, ages[1] / _YEAR
+    oldest = f"{high:.0f}" if high < _OLDEST else f"{_OLDEST} and more"  # whose age is the highest may be one person
+    return f"Training cases from {low:.0f} to {oldest} years; see participants and groups."
 
 
 def _numbers(report: EvaluationReport) -> str:

@@ -44,7 +44,7 @@ class EvaluationReport:
     names : mapping of str to str
         Of diagnoses and findings.
     dates : mapping of str to (str, str)
-        First and last day of the cases, by side.
+        First and last month of the cases, by side.
     flow, stages, verification, sample_size, shift, cross, site_matrix : object or None
         Each where it was made.
     synthetic : bool
@@ -282,6 +282,6 @@ def _has_stages(records: Records) -> bool:
 
 
 def _span(records: Records) -> tuple[str, str] | None:
-    times = np.asarray(records.column("time")).astype("datetime64[D]")
+    times = np.asarray(records.column("time")).astype("datetime64[M]")  # a day may be one person's
     times = times[~np.isnat(times)]
     return (str(times.min()), str(times.max())) if len(times) else None

@@ -139,8 +139,16 @@ def test_a_misspelt_word_is_told_the_nearest(make: Any, near: str) -> None:
         lambda: Case(Finding("fever")),
         lambda: Case(time="31.12.2024"),
         lambda: Records.from_cases([Finding("fever")]),
+        lambda: Finding("fever", value=float("nan")),
+        lambda: Finding("fever", value=np.float64("inf")),
+        lambda: Finding("fever", value="39.4"),
+        lambda: Case(age_years=-4),
+        lambda: Case(age_years="四"),
+        lambda: Case(age_years=True),
+        lambda: Case(age_days=float("inf")),
+        lambda: Case(age_years=400),
     ],
-    ids=range(10),
+    ids=range(18),
 )
 def test_what_cannot_be_is_an_input_error(make: Any) -> None:
     with pytest.raises(InputError) as caught:
@@ -151,7 +159,7 @@ def test_what_cannot_be_is_an_input_error(make: Any) -> None:
 
 def test_what_only_the_format_knows_is_refused_when_records_are_made() -> None:
     with pytest.raises(RecordsError) as caught:
-        Records.from_cases([Case(age_years=400), Case([Finding("a"), Finding("a", "absent")])])
+        Records.from_cases([Case([Finding("b", confidence=7)]), Case([Finding("a"), Finding("a", "absent")])])
     assert {p.kind for p in caught.value.report.errors} == {"bad_number", "duplicate_id", "contradiction"}
 
 

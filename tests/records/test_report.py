@@ -102,6 +102,12 @@ def test_values_without_a_unit_among_others_with_one() -> None:
     found = kinds(reported({"code": "t", "value": 39.0, "unit": "Cel"}, {"code": "t", "value": 102.0, "case_id": "b"}))
     assert found.keys() == {"missing_unit"}
     assert found["missing_unit"].rows == (2,)
+    assert "1 of these values will be taken to be in the one unit known" in found["missing_unit"].says
+    rows = [{"code": "t", "value": 39.0, "unit": u, "case_id": c} for u, c in (("Cel", "a"), ("[degF]", "b"))]
+    both = (*rows, {"code": "t", "value": 38.0, "case_id": "c"})
+    assert "1 will not be used, for their code has several: t" in kinds(reported(*both))["missing_unit"].says
+    stated = kinds(reported(*both, vocabulary={"code": ["t"], "unit": ["Cel"]}))["missing_unit"].says
+    assert "will not be used" not in stated
     assert not kinds(reported({"code": "t", "value": 39.0, "unit": "Cel"}, {"code": "u", "value": 102.0}))
 
 

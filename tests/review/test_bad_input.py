@@ -79,7 +79,7 @@ def test_a_folder_that_may_not_be_written_to(
         with pytest.raises(WorkError, match=r"cannot be made: Permission denied\. Use a folder"):
             dx.ReviewLog(tmp_path / "reviews.db")
         patched.setattr(Path, "mkdir", refuse)
-        with pytest.raises(WorkError, match=r"cannot be made: Permission denied"):
+        with pytest.raises(WorkError, match=r"cannot be written: Permission denied\. Use a folder"):
             dx.worklist(named).save(tmp_path / "list")
     monkeypatch.chdir(tmp_path)
     assert "What it could be" in named[0]._repr_html_()

@@ -68,7 +68,7 @@ def test_plain_cases_become_the_same_records_unchecked(cases: Records) -> None:
 
 ODD = {
     "both present and absent": Case([Finding("cough"), Finding("cough", "absent")]),
-    "impossible age": Case([Finding("cough")], age_years=400),
+    "impossible confidence": Case([Finding("cough", confidence=7)]),
     "empty id": Case([Finding("cough")], case_id=""),
     "value that is no number": Case([Finding("cough", value=True)]),
     "text for a number": Case([Finding("cough", onset_days="two")]),  # type: ignore[arg-type]
@@ -128,3 +128,11 @@ def test_similar_cases_stay_at_the_site(fitted: Diagnoser, cases: Records, tmp_p
         load_bundle(folder).suggest(cases[[0]])[0].similar_cases(3)
     with pytest.raises(InputError, match="k is 0"):
         differential.similar_cases(0)
+
+
+def test_nothing_is_answered_with_nothing_and_no_case_is_refused(fitted: Diagnoser, cases: Records) -> None:
+    assert fitted.suggest(cases[:0]) == []
+    assert fitted.suggest([]) == []
+    for wrong in (None, 3, "case"):
+        with pytest.raises(InputError, match="records or cases"):
+            fitted.suggest(wrong)  # type: ignore[call-overload]

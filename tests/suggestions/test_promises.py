@@ -168,7 +168,7 @@ def test_one_diagnosis_that_fills_the_list_is_set_against_its_rival(fitted: Diag
     ("cases", "says"),
     [
         (Case([Finding("wheeze"), Finding("cough"), Finding("cough", "absent")]), "finding 2 of the case, finding 3"),
-        (Case([Finding("cough")], age_years=-3), "the case: age_years must be"),
+        (Case([Finding("cough", confidence=7)]), "finding 1 of the case: confidence must be"),
         ([Case([], case_id="a"), Case([Finding("")], case_id="b")], "finding 1 of case 2: code is required"),
         ([Case(), Case()], "case 1, case 2: case_id must be unique"),
     ],

@@ -127,7 +127,7 @@ SECRET = "Jane-Doe-4711"
         ({"cases": {"case_id": SECRET}}, "case_id|findings"),
         ({"cases": [SECRET]}, "case 1 is a mapping of keys. Found text"),
         ({"cases": [{"age_yeers": 4}]}, "Nearest: age_years"),
-        ({"cases": [{"age_years": SECRET}]}, "age_years must be a finite number"),
+        ({"cases": [{"age_years": SECRET}]}, "age_years is a finite number"),
         ({"cases": [{"age_years": [4]}]}, "age_years|text or a number"),
         ({"cases": [{"findings": {"cough": SECRET}}]}, "findings of case 1 are a list. Found a mapping"),
         ({"cases": [{"findings": [SECRET]}]}, "finding 1 of case 1 is a mapping"),

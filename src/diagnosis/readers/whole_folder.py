@@ -31,7 +31,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         place = target.resolve()
         made = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".partial", dir=place.parent))
     except OSError as error:
-        says = f"The folder {target} cannot be made: {error.strerror}. Name one in a folder that you may write to."
+        says = f"{target} cannot be written: {error.strerror}. Use a folder that you may write to."
         raise WorkError(says) from None
     try:
         yield made

@@ -193,12 +193,15 @@ def _check_value(value: object, status: object) -> None:
 
 
 def _check_number(given: object, column: Column) -> None:
-    low, high = (-math.inf if column.low is None else column.low), (math.inf if column.high is None else column.high)
-    wanted = f"Case.{column.name} is a number" + (f" from {low:g} to {high:g}" if low > -math.inf else "")
+    """Refuse what is no number, or lies outside what format 1 wants of its column."""
+    low, high = (end if end is None else float(end) for end in (column.low, column.high))
+    ends = [f"{word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None]
+    wanted = " ".join((f"Case.{column.name} is a finite number", *ends))
     if isinstance(given, bool) or not isinstance(given, Real | Decimal):
         raise InputError(wanted, f"found {type(given).__name__}", "give a number, or leave it out if it is not known")
-    if not low <= given <= high or given in (-math.inf, math.inf):
-        raise InputError(wanted, "found one outside", "correct it (years or days?), or leave it out if it is not known")
+    number = float(given)
+    if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
+        raise InputError(wanted, "found one outside", "correct it, or leave it out if it is not known")
 
 
 def _is_missing(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,14 +46,21 @@ def _notes(d: Differential) -> list[str]:
         notes.append(f"not understood: {', '.join(said)}")
     if d.not_used["values"]:
         notes.append(f"values not used, for their unit or size: {d.not_used['values']}")
-    if "implausible_value" in values:
-        codes = [_named(d, c) for c in values["implausible_value"]["codes"]]
-        notes.append(f"not used, no living patient has this value: {', '.join(codes)}")
+    notes += _odd_values(d)
     if "unlike_training" in values:
         notes.append("no training case resembles this one")
     if "trained_on" in values:
         notes.append("the case or its patient was among the training cases")
     return notes
+
+
+def _odd_values(d: Differential) -> Iterator[str]:
+    for values in (f.values for f in d.flags if f.kind == "values_not_used" and "without_unit" in f.values):
+        known = [f"{_named(d, code)} is known in {', '.join(units)}" for code, units in values["without_unit"].items()]
+        yield f"not used, without a unit: {'; '.join(known)}"
+    for values in (f.values for f in d.flags if f.kind == "implausible_value"):
+        why = "far outside everything seen in training" if "beyond" in values else "no living patient has this value"
+        yield f"not used, {why}: {', '.join(_named(d, code) for code in values['codes'])}"
 
 
 def _percent(p: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from diagnosis.errors import InputError, RecordsError, UnknownCodeError
@@ -31,9 +31,11 @@ def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> ByHand:
     RecordsError
         A case or a finding cannot be; it is named by its place, as whoever wrote it knows no table.
     """
-    if not isinstance(cases, Iterable):
+    try:
+        cases = tuple(cases)
+    except TypeError:
         found = f"found {type(cases).__name__}"
-        raise InputError("records or cases", found, "give Records, a Case, or a list of Cases")
+        raise InputError("records or cases", found, "give Records, a Case, or a list of Cases") from None
     for one in cases:
         if not isinstance(one, Case):
             raise InputError(

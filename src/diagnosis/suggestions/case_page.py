@@ -79,6 +79,14 @@ _IMPLAUSIBLE = {
     "en": "{names}: no living patient has such a value, so it was not used; check number and unit.",
     "zh": "{names}：数值超出人体可能范围，未予采用；请核对数值与单位。",
 }
+_FAR = {
+    "en": "{names}: far outside everything seen in training, so it was not used; check number and unit.",
+    "zh": "{names}：数值远超训练数据所见范围，未予采用；请核对数值与单位。",
+}
+_NO_UNIT = {
+    "en": "Values without a unit were not used; known units: {names}.",
+    "zh": "缺少单位的数值未被使用；已知单位：{names}。",
+}
 _REASONS = {
     TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型可用的发现"},
     UNSURE: {"en": UNSURE, "zh": "首位诊断的把握不足，达不到事先声明的错误率"},
@@ -163,9 +171,22 @@ def _flag(kind: str, rule: str, diagnosis: str | None, values: Mapping[str, Any]
         source = f" ({values['source']})" if values.get("source") else ""
         says = {"en": rule + source, "zh": (values.get("says_zh") or rule) + source}
     elif kind == "implausible_value":
-        names = {lang: [in_language(_finding(words, c), lang, c) for c in values["codes"]] for lang in _IMPLAUSIBLE}
-        says = {lang: text.format(names=", ".join(names[lang])) for lang, text in _IMPLAUSIBLE.items()}
+        sentence = _FAR if values.get("beyond") == "training" else _IMPLAUSIBLE
+        names = {lang: [in_language(_finding(words, c), lang, c) for c in values["codes"]] for lang in sentence}
+        says = {lang: text.format(names=", ".join(names[lang])) for lang, text in sentence.items()}
+    elif kind == "values_not_used" and "without_unit" in values:
+        says = _without_unit(values["without_unit"], words)
     return FlagView(kind=kind, says=says, diagnosis=_diagnosis(words, diagnosis) if diagnosis else None, values=values)
+
+
+def _without_unit(units: Mapping[str, Sequence[str]], words: Vocabulary) -> Text:
+    said = {}
+    for lang, text in _NO_UNIT.items():
+        named = [
+            f"{in_language(_finding(words, code), lang, code)} ({', '.join(known)})" for code, known in units.items()
+        ]
+        said[lang] = text.format(names=", ".join(named))
+    return said
 
 
 def _rests_on_unrecorded(evidence: Evidence) -> tuple[FlagView, ...]:

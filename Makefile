@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-services test-browser lint format bench lock records-format docs-figures clean
+.PHONY: help demo test coverage test-services test-browser lint format bench lock records-format docs-figures clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +23,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 help:
 	@echo "make demo            train on the synthetic sample, evaluate, write runs/demo/review.html"
-	@echo "make test            every test, with coverage"
+	@echo "make test            every test"
+	@echo "make coverage        every test, and which lines none of them runs (a third slower)"
 	@echo "make test-services   the tests that start servers on this machine: MLflow's, PostgreSQL where it is installed"
 	@echo "make test-browser    the pages in headless Chromium, with axe-core from npm where it can be fetched"
 	@echo "make lint            ruff and mypy, as CI runs them"
@@ -38,6 +39,9 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/diagnosis demo
 
 test: $(VENV)/dev.stamp
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(PYTEST_ARGS)
+
+coverage: $(VENV)/dev.stamp
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-fail-under=90 $(PYTEST_ARGS)
 
 test-services: $(VENV)/dev.stamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,21 +73,7 @@ def _batch(like: Batch, proba: NDArray[np.float64], classes: NDArray[Any]) -> Ba
     full = np.zeros(like.proba.shape)
     full[:, [place[str(c)] for c in classes]] = proba
     nothing = np.zeros(like.proba.shape, dtype=bool)
-    return Batch(
-        case_ids=like.case_ids,
-        diagnoses=like.diagnoses,
-        proba=full,
-        in_set=nothing,
-        flagged=nothing,
-        abstained=np.zeros(len(like), dtype=bool),
-        prior=like.prior,
-        must_not_miss=like.must_not_miss,
-        coverage=like.coverage,
-        reading=like.reading,
-        as_of=like.as_of,
-        n_train=like.n_train,
-        nameable=like.nameable,
-    )
+    return replace(like, proba=full, in_set=nothing, flagged=nothing, abstained=np.zeros(len(like), dtype=bool))
 
 
 def _demographics(records: Records) -> NDArray[np.float64]:

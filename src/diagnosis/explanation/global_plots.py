@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from diagnosis.explanation.global_evidence import GlobalEvidence, GlobalFinding
-    from diagnosis.pages.finding_plots import Plot
+    from diagnosis.pages.plot import Plot
 
 __all__ = ["GlobalPlots"]
 

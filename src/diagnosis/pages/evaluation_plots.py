@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from diagnosis.pages.finding_plots import Plot
+from diagnosis.pages.plot import Plot
 from diagnosis.pages.plot_fonts import families
 
 if TYPE_CHECKING:

@@ -5,15 +5,13 @@ Blue and brown are told apart by every eye and in print; the swarm's shades run 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from diagnosis.pages.plot import Plot
 from diagnosis.pages.plot_fonts import families
 from diagnosis.pages.translations import check_language, phrase
 
@@ -21,34 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Plot", "bar_plot", "course_plot", "swarm_plot"]
+__all__ = ["bar_plot", "course_plot", "swarm_plot"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _FOR, _AGAINST, _GREY, _RULE, _INK = "#0a5f86", "#b35900", "#64798a", "#d3dbe2", "#16212b"
 _ROW, _SIZE = 0.34, 10.0
 _STATES = ("present", "absent", "uncertain")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plot:
-    """A picture that shows itself in a notebook; `figure` is matplotlib's."""
-
-    figure: Figure
-
-    def _repr_png_(self) -> bytes:
-        return self.to_png()
-
-    def to_png(self, dpi: int = 150) -> bytes:
-        """The picture as PNG."""
-        out = io.BytesIO()
-        self.figure.savefig(out, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None})
-        return out.getvalue()
-
-    def save(self, path: str | Path) -> Path:
-        """Write a file, its kind by the ending: ``.png``, ``.svg``, ``.pdf``."""
-        self.figure.savefig(path, dpi=150, bbox_inches="tight")
-        return Path(path)
 
 
 def bar_plot(

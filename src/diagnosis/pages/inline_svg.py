@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from html import escape
 
 from markupsafe import Markup
 
-from diagnosis.pages.finding_plots import Plot
+from diagnosis.pages.plot import Plot
 
 __all__ = ["inline_svg"]
 
@@ -29,12 +28,7 @@ def inline_svg(plot: Plot, says: str, prefix: str) -> Markup:
     prefix : str
         Letters that set its ids apart from those of the page's other pictures.
     """
-    from matplotlib import rc_context
-
-    out = io.StringIO()
-    with rc_context({"svg.hashsalt": "diagnosis", "svg.fonttype": "none"}):
-        plot.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
+    text = plot.to_svg()
     text = _STYLE.sub("", _METADATA.sub("", text[text.index("<svg") :])).replace("xlink:href", "href")
     text = _BLANKS.sub("><", _NAMESPACES.sub("", text)).strip()
     for mark in (' id="', 'href="#', "url(#"):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from diagnosis.pages.environment import environment, style
-from diagnosis.pages.finding_plots import Plot
 from diagnosis.pages.inline_svg import inline_svg
+from diagnosis.pages.plot import Plot
 
 __all__ = ["ReportFigure", "ReportPage", "ReportSection", "ReportTable", "render_report"]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from diagnosis.evaluation import report
 from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
-from diagnosis.pages.plots import calibration_plot, groups_plot
+from diagnosis.pages.evaluation_plots import groups_plot, reliability_plot
 
 if TYPE_CHECKING:
     from diagnosis.evaluation import EvaluationReport
+    from diagnosis.pages.plot import Plot
     from diagnosis.suggestions import Diagnoser
     from diagnosis.training.fitting import Fitted
     from diagnosis.training.judged import Judged
@@ -34,8 +35,8 @@ def write_report(folder: Path, config: Config, fitted: Fitted, note: str) -> Non
         What the evaluation speaks of.
     """
     (folder / "plots").mkdir()
-    for name, svg in _plots(fitted.judged):
-        (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
+    for name, plot in _plots(fitted.judged):
+        (folder / "plots" / f"{name}.svg").write_text(plot.to_svg(), encoding="utf-8")
     found = report(
         fitted.diagnoser,
         fitted.test,
@@ -59,9 +60,9 @@ def _items(found: EvaluationReport) -> str:
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _plots(judged: Judged) -> Iterator[tuple[str, str]]:
+def _plots(judged: Judged) -> Iterator[tuple[str, Plot]]:
     plain, curve = judged.plain, judged.curve
-    yield "calibration", calibration_plot(curve["confidence"], curve["accuracy"], [int(n) for n in curve["n"]])
+    yield "calibration", reliability_plot(curve["confidence"], curve["accuracy"], [int(n) for n in curve["n"]])
     rows = {"all cases": (plain["top"]["1"], _ends(plain))}
     for group, values in plain["by"].items():
         shown = {f"{group}: {value}": cell for value, cell in values.items() if not cell.get("suppressed")}

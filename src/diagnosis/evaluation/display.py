@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
+from diagnosis.evaluation.aligned import aligned, number
 from diagnosis.evaluation.display_details import detail_tables
 from diagnosis.evaluation.scores import Scores
 
@@ -58,8 +58,8 @@ Table = list[tuple[str, ...]]
 
 def as_text(evaluation: Evaluation) -> str:
     """Return the tables in columns for a terminal."""
-    parts = [_heading(evaluation), _columns(_main_table(evaluation))]
-    parts += [_columns(table) for table in _further_tables(evaluation)]
+    parts = [_heading(evaluation), aligned(_main_table(evaluation))]
+    parts += [aligned(table) for table in _further_tables(evaluation)]
     if evaluation.suspicions:
         parts.append("\n".join(["suspicions", *(f"  - {s.says}" for s in evaluation.suspicions)]))
     return "\n\n".join(parts)
@@ -149,10 +149,10 @@ def _main_table(evaluation: Evaluation) -> Table:
         if scores.values[name] is None and name.startswith(_MAY_LACK):
             continue
         prior = scores.values.get(f"baseline.{name}")
-        label = f"{title} (target {_number(scores.values['set.target'])})" if name == "set.coverage" else title
+        label = f"{title} (target {number(scores.values['set.target'])})" if name == "set.coverage" else title
         label += " (declared)" if name == evaluation.primary else ""
         ends = (_ends(scores.intervals, name), *((_ends(scores.site_intervals, name),) if by_site else ()))
-        table.append((label, _number(scores.values[name]), *ends, "" if prior is None else _number(prior)))
+        table.append((label, number(scores.values[name]), *ends, "" if prior is None else number(prior)))
     return table
 
 
@@ -162,7 +162,7 @@ def _group_tables(evaluation: Evaluation) -> list[Table]:
         table: Table = [(f"by {group}", "cases", *(title for title, _ in _GROUP_COLUMNS))]
         for value, cell in values.items():
             if isinstance(cell, Scores):
-                shown = [_number(cell.values[name]) for _, name in _GROUP_COLUMNS]
+                shown = [number(cell.values[name]) for _, name in _GROUP_COLUMNS]
             else:
                 shown = ["too few to show", *[""] * (len(_GROUP_COLUMNS) - 1)]
             table.append((value, f"{cell.n:,}", *shown))
@@ -170,29 +170,9 @@ def _group_tables(evaluation: Evaluation) -> list[Table]:
     return tables
 
 
-def _number(value: float | None) -> str:
-    return _DASH if value is None else f"{value:.3f}"
-
-
 def _ends(intervals: Mapping[str, tuple[float, float]], name: str) -> str:
     ends = intervals.get(name)
     return _DASH if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
-
-
-def _columns(table: Table) -> str:
-    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
-    return "\n".join(_line(row, widths) for row in table)
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    gaps = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-    cells = [row[0] + gaps[0], *(gap + cell for cell, gap in zip(row[1:], gaps[1:], strict=True))]
-    return "  ".join(cells).rstrip()
-
-
-def _width(text: str) -> int:
-    """Columns a terminal gives to a text: two to each full-width letter."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _html(table: Table) -> str:

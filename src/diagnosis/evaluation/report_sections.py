@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diagnosis.evaluation.aligned import number
 from diagnosis.evaluation.evaluate_batch import lower_is_better
 from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
 from diagnosis.evaluation.report_tables import (
@@ -15,7 +16,6 @@ from diagnosis.evaluation.report_tables import (
     group_table,
     in_order,
     main_table,
-    number,
     size_table,
     stage_table,
     verified_table,

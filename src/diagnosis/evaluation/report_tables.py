@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from diagnosis.evaluation.aligned import number
 from diagnosis.evaluation.evaluation import Suppressed
 from diagnosis.evaluation.scores import Scores
 from diagnosis.pages import ReportTable
@@ -22,7 +23,6 @@ __all__ = [
     "group_table",
     "in_order",
     "main_table",
-    "number",
     "size_table",
     "stage_table",
     "verified_table",
@@ -54,11 +54,6 @@ _FIGURES = (
 _SHORT = (("top-1", "top.1"), ("top-3", "top.3"), ("log-loss", "log_loss"), ("calibration error", "ece"))
 _DASH = "–"
 _AGES = ("neonate", "infant", "child", "adolescent", "adult", "65+", "unknown")
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a figure with three decimals, a dash for none."""
-    return _DASH if value is None or value != value else f"{value:.{digits}f}"
 
 
 def ends(scores: Scores, name: str) -> str:

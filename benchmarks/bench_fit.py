@@ -1,6 +1,6 @@
 """How long does a fit take and how good is it, beside tuned LightGBM and a plain logistic regression?
 
-    DIAGNOSIS_DATA=... python benchmarks/bench_fit.py [fit score busy streamed] [--cohort made|DDXPlus]
+    DIAGNOSIS_DATA=... python benchmarks/bench_fit.py [fit score busy streamed] [--cohort made|DDXPlus] [--cases N]
                                                       [--rounds N] [--size small|full] [--json]
 
 `fit`: the same encoder columns of a made cohort (43 diagnoses) and, with `DIAGNOSIS_DATA`, of patients drawn from
@@ -13,8 +13,9 @@ peer of the same turn and their median is shown.
 `score`: cases scored in a second, all at once, one thread. Either hybrid's peer is LightGBM's own prediction with the
 same trees.
 
-`busy`: a fit with two threads, alone and beside a loop that keeps one of the machine's cores busy; wall time, with the
-load of the machine before.
+`busy`: a hybrid's fit on 4,000 of the cases with one thread and with two, alone and then beside a process that never
+rests and may run on any core, in turn; time on the clock, so it wants a machine on which nothing else runs (the load
+before is shown), and two cores (`taskset -c 0,1` on a larger one).
 
 `streamed`: the linear fit of cases in batches beside the same in memory.
 """
@@ -33,7 +34,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from diagnosis.features import FindingEncoder
-from diagnosis.models import BoostedModel, HybridModel, LinearModel
+from diagnosis.models import HybridModel, LinearModel
 from diagnosis.models.calibration import log_softmax
 from diagnosis.models.trees import load_lightgbm
 from diagnosis.readers.ddxplus import sample_ddxplus
@@ -49,6 +50,7 @@ from diagnosis.sample import make_cohort
 
 TEST = 20_000
 ROUNDS = {"small": 3, "full": 2}
+SIZES = {"small": (20_000,), "full": (20_000, 100_000)}
 SECTIONS = ("fit", "score", "busy", "streamed")
 
 
@@ -73,12 +75,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=[])
     parser.add_argument("--cohort", choices=["made", "DDXPlus"], help="one of the two instead of both")
+    parser.add_argument("--cases", type=int, help="so many training cases instead of 20,000 (full: and 100,000)")
     parser.add_argument("--rounds", type=int, help="turns of every model (small: 3, full: 2)")
     parser.add_argument("--size", choices=list(ROUNDS), default="small")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     found: dict[str, Any] = {}
-    for cases in cohorts(asked.size, asked.cohort):
+    sizes = (asked.cases,) if asked.cases else SIZES[asked.size]
+    for cases in cohorts(sizes, asked.cohort):
         for section in asked.sections or SECTIONS:
             rows = globals()[section](cases, asked.rounds or ROUNDS[asked.size])
             found.setdefault(section, {})[cases.name] = rows
@@ -89,10 +93,10 @@ def main() -> None:
         print(json.dumps(found, indent=1))
 
 
-def cohorts(size: str, only: str | None) -> Iterator[Cases]:
+def cohorts(sizes: Sequence[int], only: str | None) -> Iterator[Cases]:
     """Yield the cohorts, small ones first."""
     data = os.environ.get("DIAGNOSIS_DATA")
-    for n in (20_000, 100_000) if size == "full" else (20_000,):
+    for n in sizes:
         if only != "DDXPlus":
             yield Cases(f"made cohort, {n:,}", make_cohort(n + TEST, seed=1))
         if data and only != "made":
@@ -196,25 +200,27 @@ def cpu(do: Callable[[], Any]) -> float:
 
 
 def busy(cases: Cases, rounds: int) -> dict[str, dict[str, float]]:
-    """Fit with two threads, alone and with a busy neighbour."""
+    """Fit with one thread and with two, alone and with a busy neighbour."""
     rows = np.arange(0, cases.y.size, max(cases.y.size // 4000, 1))
-    X, y = cases.X[rows], cases.y[rows]
-    model = BoostedModel(rounds=15, early_stopping=0, n_jobs=2)
-    quiet, beside = [], []
-    load = os.getloadavg()[0]
-    for _ in range(rounds):
-        quiet.append(wall(lambda: model.fit(X, y)))
-        neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        try:
-            beside.append(wall(lambda: model.fit(X, y)))
-        finally:
-            neighbour.kill()
-            neighbour.wait()
-    times = statistics.median(b / q for b, q in zip(beside, quiet, strict=True))
-    return {
-        "two threads, alone": {"seconds": statistics.median(quiet), "load_before": load},
-        "two threads, one busy neighbour": {"seconds": statistics.median(beside), "of_quiet": times},
-    }
+    X, y, groups = cases.X[rows], cases.y[rows], cases.groups[rows]
+    load, found = os.getloadavg()[0], {}
+    for threads in (1, 2):
+        model = HybridModel(folds=1, residual=False, n_jobs=threads)
+        quiet, beside = [], []
+        for _ in range(rounds):
+            quiet.append(wall(lambda model=model: model.fit(X, y, groups=groups)))
+            neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            try:
+                beside.append(wall(lambda model=model: model.fit(X, y, groups=groups)))
+            finally:
+                neighbour.kill()
+                neighbour.wait()
+        found[f"{threads} threads, alone"] = {"seconds": statistics.median(quiet), "load_before": load}
+        found[f"{threads} threads, busy neighbour"] = {
+            "seconds": statistics.median(beside),
+            "of_quiet": statistics.median(b / q for b, q in zip(beside, quiet, strict=True)),
+        }
+    return found
 
 
 def wall(do: Callable[[], Any]) -> float:

@@ -138,10 +138,14 @@ def columns(truth: NDArray[np.object_], classes: NDArray[np.object_]) -> NDArray
 
 def calibration(proba: NDArray[np.float64], column: NDArray[np.int64]) -> dict[str, float]:
     """Expected calibration error of the first diagnosis, and its 95th percentile were the probabilities true."""
-    top, rng, even = proba.max(axis=1), np.random.default_rng(0), np.ones(len(proba))
+    return top_calibration(proba.max(axis=1), proba.argmax(axis=1) == column)
+
+
+def top_calibration(top: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:
+    """Do so from the first diagnosis's probability, and whether it was right."""
+    rng, even = np.random.default_rng(0), np.ones(len(top))
     drawn = [ece(reliability(top, rng.random(len(top)) < top, even)) for _ in range(200)]
-    seen = ece(reliability(top, proba.argmax(axis=1) == column, even))
-    return {"ece": seen, "ece_95th_if_true": float(np.quantile(drawn, 0.95))}
+    return {"ece": ece(reliability(top, right, even)), "ece_95th_if_true": float(np.quantile(drawn, 0.95))}
 
 
 def holds(members: NDArray[np.bool_], column: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -14,8 +14,8 @@ __all__ = ["ALLOWED", "HOMES", "ROOMS", "Import", "function_length", "imports", 
 
 #: From the top of the house to the bottom; the package root is free.
 ROOMS = (
-    *("errors", "pages", "vocabulary", "records", "readers", "sample", "features", "models", "explanation"),
-    *("suggestions", "evaluation", "review", "tracking", "training", "cli"),
+    *("errors", "pages", "vocabulary", "records", "readers", "sample", "features", "models", "distributed"),
+    *("explanation", "suggestions", "evaluation", "review", "tracking", "training", "cli"),
 )
 
 #: Rooms that alone may import a library.
@@ -24,6 +24,8 @@ HOMES = {
     "shap": ("explanation",),
     "lightgbm": ("models", "explanation"),
     "matplotlib": ("pages",),
+    "dask": ("distributed",),
+    "distributed": ("distributed",),
 }
 
 #: What loads code along with data.

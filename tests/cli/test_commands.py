@@ -130,6 +130,14 @@ def test_check_reports_every_error_and_no_value(ward_folder: Path, tmp_path: Pat
         assert found.exit_code == 2
         assert "present" in found.stdout
         assert "secret-patient" not in found.stdout + found.stderr
+    shown = invoke("check", folder, "--show-values")
+    assert shown.exit_code == 2
+    assert 'case_id "001", code "fever", status "presnt"' in shown.stdout
+    assert 'case_id "secret-patient"' in shown.stdout
+    assert "rows count from 1, a header not among them" in shown.stdout
+    lines = (folder / "findings.csv").read_text(encoding="utf-8").splitlines()
+    assert f"  row {len(lines) - 1}: " in shown.stdout, "the last line; row 1 is the line below the header"
+    assert "Give one of the two" in refused("check", folder, "--show-values", "--json")
 
 
 def test_convert_and_back(ward_folder: Path, ward: Records, tmp_path: Path):

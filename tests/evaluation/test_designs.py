@@ -152,7 +152,7 @@ def test_a_fitted_model_that_knows_the_test_side_is_refused(records):
             self.best_estimator_ = Same().fit(X, y)
             return self
 
-    with pytest.raises(InputError, match=r"learned from .rows 0, 1"):
+    with pytest.raises(InputError, match=r"learned from .counted from 1, rows 1, 2"):
         dx.cross_evaluate(Search(), records, method="folds", folds=2)
 
 
@@ -327,7 +327,7 @@ def test_a_classifier_that_gives_no_probabilities_is_refused_by_row(records):
         def predict_proba(self, X):
             return super().predict_proba(X) * np.nan
 
-    with pytest.raises(InputError, match="row 0 "):
+    with pytest.raises(InputError, match="counted from 1, row 1 "):
         dx.cross_evaluate(Broken(), records, method="folds", folds=2, baselines=False)
 
 

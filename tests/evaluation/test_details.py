@@ -235,6 +235,9 @@ def test_bands_of_frequency_divide_the_cases(drawn):
     assert bands["never seen"].values["top.10"] == 0
     low, high = bands["10-29"].intervals["top.1"]
     assert low <= bands["10-29"].values["top.1"] <= high
+    least = min(band.n for band in bands.values()) + 1
+    few = evaluate_batch(batch, truth, patients, n_boot=0, min_cell=least).details.by_frequency
+    assert sum(not band.values for band in few) == 2, "the next smallest would be what the others leave"
 
 
 def test_any_confirmed_diagnosis_and_the_right_category_get_credit(make_batch):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diagnosis.errors import InputError
-from diagnosis.evaluation import Evaluation, Suspicion, concatenate, evaluate_batch
+from diagnosis.evaluation import Evaluation, Suppressed, Suspicion, concatenate, evaluate_batch
 
 KEYS = {
     "schema": int,
@@ -41,7 +41,7 @@ KEYS = {
 def evaluation(drawn) -> Evaluation:
     batch, truth, patients = drawn(60, 12, 1)
     groups = {
-        "sex": np.array(["female", "male"] * 29 + ["other"] * 2, dtype=object),
+        "sex": np.array(["female", "male"] * 22 + ["unknown"] * 14 + ["other"] * 2, dtype=object),
         "site": np.array(["<b>north</b>"] * 60, dtype=object),
     }
     suspicion = Suspicion("one_finding_rule", "Look at <this> & that.", 20, 1.0, "fever", "D1")
@@ -64,7 +64,7 @@ def _check_keys(plain):
 def test_json_has_every_key_overall_and_by_group(evaluation):
     plain = evaluation.to_json()
     _check_keys(plain)
-    assert plain["by"]["sex"].keys() == {"female", "male", "other"}
+    assert plain["by"]["sex"].keys() == {"female", "male", "other", "unknown"}
     _check_keys(plain["by"]["sex"]["female"])
     _check_keys(plain["by"]["site"]["<b>north</b>"])
     assert plain["n_unlabelled"] == 3
@@ -91,15 +91,17 @@ def test_a_group_scores_like_an_evaluation_of_it_alone(drawn):
 
 
 def test_small_cells_show_their_size_alone(evaluation):
-    assert evaluation.to_json()["by"]["sex"]["other"] == {"n": 2, "suppressed": True}
+    by = evaluation.to_json()["by"]["sex"]
+    assert by["other"] == {"n": 2, "suppressed": True}
+    assert by["unknown"] == {"n": 14, "suppressed": True, "complementary": True}, "all less the rest would tell"
 
 
 def test_min_cell_is_the_smallest_size_shown(drawn):
     batch, truth, patients = drawn(25, 4, 3)
     sex = np.array(["female"] * 10 + ["male"] * 15, dtype=object)
-    by = evaluate_batch(batch, truth, patients, groups={"sex": sex}, n_boot=0, min_cell=11).to_json()["by"]["sex"]
-    assert by["female"] == {"n": 10, "suppressed": True}
-    assert by["male"]["n"] == 15
+    by = {k: evaluate_batch(batch, truth, patients, groups={"s": sex}, n_boot=0, min_cell=k).by["s"] for k in (10, 11)}
+    assert by[10]["female"].n == 10
+    assert by[11] == {"female": Suppressed(10), "male": Suppressed(15, beside=True)}
 
 
 def test_intervals_are_named_by_their_path(evaluation):
@@ -146,7 +148,8 @@ def test_frame_has_a_row_a_group_and_metric(evaluation):
     row = frame[(frame.group == "all") & (frame.metric == "top.1")].iloc[0]
     assert row.estimate == evaluation.overall.values["top.1"]
     assert (row.low, row.high) == evaluation.overall.intervals["top.1"]
-    assert frame[frame.suppressed][["group", "value", "n"]].values.tolist() == [["sex", "other", 2]]
+    hidden = frame[frame.suppressed][["group", "value", "n"]].values.tolist()
+    assert hidden == [["sex", "other", 2], ["sex", "unknown", 14]]
 
 
 def test_the_terminal_shows_lined_up_columns(evaluation):

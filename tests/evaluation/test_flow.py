@@ -14,6 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 from diagnosis.errors import InputError
 from diagnosis.evaluation import evaluate_verified, label_agreement, participant_flow, sample_size
 from diagnosis.evaluation.sample_size import expected_shrinkage, needed_cases
+from diagnosis.evaluation.small_cells import hidden_cells, is_small
 from diagnosis.evaluation.verification import label_basis, verified_shares
 from diagnosis.records import Records, Split, split
 from diagnosis.suggestions import Diagnoser
@@ -139,6 +140,19 @@ def test_shares_of_few_cases_are_not_shown():
     assert alone[0].verified == 20
 
 
+_sides = st.tuples(st.integers(0, 40), st.integers(0, 40))
+
+
+@given(st.dictionaries(st.text("abc", max_size=2), _sides, max_size=7), st.integers(0, 15))
+def test_all_less_the_cells_shown_tells_of_no_small_cell(cells, least):
+    hidden = hidden_cells(cells, least)
+    shown = cells.keys() - hidden
+    assert not any(is_small(cells[name], least) for name in shown)
+    left = tuple(sum(n[side] for n in cells.values()) - sum(cells[c][side] for c in shown) for side in (0, 1))
+    assert not shown or not is_small(left, least)
+    assert bool(hidden) == any(is_small(n, least) for n in cells.values())
+
+
 def test_two_judgements_are_compared_as_by_scikit_learn():
     rng = np.random.default_rng(0)
     first = rng.choice(["flu", "cold", "croup"], 60)
@@ -184,10 +198,12 @@ def test_expected_shrinkage_is_the_inverse_of_the_size_asked_for(parameters, r2,
 def test_rare_diagnoses_shrink_most_and_small_ones_are_not_shown():
     labels = np.array(["a"] * 500 + ["b"] * 100 + ["c"] * 5 + [None] * 9, dtype=object)
     found = sample_size(labels, 20)
-    assert [d.diagnosis for d in found.diagnoses] == ["b", "a"]
-    assert (found.n, found.n_suppressed) == (605, 1)
+    assert [d.diagnosis for d in found.diagnoses] == ["a"], "605 less a and b would tell how many have c"
+    assert (found.n, found.n_suppressed) == (605, 2)
+    found = sample_size(labels, 20, min_cell=5)
+    assert [d.diagnosis for d in found.diagnoses] == ["c", "b", "a"]
     assert found.diagnoses[0].shrinkage < found.diagnoses[1].shrinkage < 1
-    assert found.to_frame().shape == (2, 6)
-    assert "too few cases to show" in repr(found)
+    assert found.to_frame().shape == (3, 6)
+    assert "too few cases to show" in repr(sample_size(labels, 20))
     with pytest.raises(InputError, match="one parameter or more"):
         sample_size(labels, 0)

@@ -247,6 +247,11 @@ def test_set_aside_with_reasons(write: Write, tmp_path: Path) -> None:
     assert entries[3]["line"] == "x"
     assert {n: (c.read, c.loaded) for n, c in records.report.counts.items()} == {"cases": (3, 2), "findings": (5, 2)}
     assert [p.name for p in aside.parent.iterdir()] == ["aside.jsonl"]
+    followed = [p for p in records.report.notes if p.kind == "case_set_aside"]
+    assert [(p.table, p.rows, p.count) for p in followed] == [("findings", (3,), 1)]
+    for table, count in records.report.counts.items():
+        told = {r for p in (*records.report.errors, *followed) if p.table == table for r in p.rows}
+        assert len(told) == count.set_aside, "every row set aside is told of"
 
 
 def test_set_aside_next_to_the_work_where_no_file_is_named(
@@ -373,6 +378,9 @@ def test_strange_things_among_parts(write: Write) -> None:
         ('{"timezone": 8}', "a name that is none"),
         ('{"timezone": ""}', "a name that is none"),
         ('{"timezone": "../../etc/passwd"}', "a name that is none"),
+        ('{"synthetic": "no"}', "something else"),
+        ('{"systems": "HP"}', "something else"),
+        ('{"sampling": "random"}', "something else"),
     ],
 )
 def test_records_json_that_cannot_be_used(write: Write, info: str | bytes, says: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from tests.small import small_records
 
 from diagnosis.errors import InputError
@@ -35,6 +36,38 @@ def test_thousands_of_diagnoses_with_two_cases_each_are_all_rare_and_the_refusal
     records = form([f"d{i % 5000}" for i in range(n)], ["present"] * n)
     with pytest.raises(InputError, match=r"found 1 with 5 or more cases among 10,000 .* lower min_cases"):
         Diagnoser(model="auto").fit(records)
+
+
+def test_many_diagnoses_with_two_cases_each_can_be_learned_where_that_is_asked():
+    ids, n = [f"c{i}" for i in range(400)], 200
+    # Two findings tell each diagnosis; its two cases agree.
+    findings = [(c, f"x{code}", "present") for i, c in enumerate(ids) for code in (i % n % 15, 15 + i % n // 15)]
+    case, code, status = zip(*findings, strict=True)
+    cases = {"case_id": ids, "diagnosis": [f"d{i % n}" for i in range(400)]}
+    records = Records.from_tables({"cases": cases, "findings": {"case_id": case, "code": code, "status": status}})
+    made = Diagnoser(model="auto", folds=2, min_cases=2).fit(records)
+    assert made.card_["model_choice"]["kind"] == "ranker"
+    assert made.score(records) > 0.9
+
+
+def test_an_interrupted_fit_leaves_what_was_fitted_before(monkeypatch):
+    y, status = halves()
+    made, first = Diagnoser(**LINEAR), form(y, status)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("diagnosis.suggestions.fitting.calibrate", stop)
+        with pytest.raises(KeyboardInterrupt):
+            made.fit(first)
+    with pytest.raises(NotFittedError):
+        made.predict(first)
+    before = made.fit(first).predict_proba(first)
+    monkeypatch.setattr("diagnosis.suggestions.fitting.calibrate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(form(y[::-1], status))
+    np.testing.assert_array_equal(made.predict_proba(first), before)
 
 
 def test_a_diagnosis_with_one_case_is_pooled_or_with_min_cases_1_learned():

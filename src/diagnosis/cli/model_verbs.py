@@ -41,6 +41,7 @@ def evaluate(
         str, typer.Option(help="What becomes of patients the model was trained on: report, leave_out or raise.")
     ] = "report",
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole report, one HTML file.")] = None,
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of the report.")] = "en",
     encoding: Encoding = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +56,8 @@ def evaluate(
     if html:
         with busy("Write the report"), output_to(html) as out:
             seen = cast("OnSeen", on_seen)
-            out.write(report(diagnoser, cases, evaluation=evaluation, on_seen=seen, title=model).to_html())
+            page = report(diagnoser, cases, evaluation=evaluation, on_seen=seen, title=model)
+            out.write(page.to_html(lang))
         say(f"Report: {html}")
     print_json(evaluation.to_json()) if as_json else typer.echo(repr(evaluation))
 

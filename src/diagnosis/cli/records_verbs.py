@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diagnosis.cli.options import FORMATS, AsJson, Encoding, Format, Options, RecordsFolder
-from diagnosis.cli.output import print_json, say
+from diagnosis.cli.output import busy, print_json, say
 from diagnosis.cli.root import app
-from diagnosis.errors import RecordsError
+from diagnosis.errors import InputError, RecordsError
 
 if TYPE_CHECKING:
     from diagnosis.records.loading import OnError
@@ -25,16 +25,33 @@ def check(
     option: Options = None,
     encoding: Encoding = None,
     strict: Annotated[bool, typer.Option(help="Warnings count as errors.")] = False,
+    show_values: Annotated[
+        bool,
+        typer.Option(
+            "--show-values",
+            help="Also print what stands in the first five rows of each error. These are patients' data: for your own "
+            "screen, not for a log.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Report every problem of a set of records. Exit status 2 if it cannot be used as it is."""
     from diagnosis.readers.registry import option_values, read_records
 
-    try:
-        report = read_records(records, format=format, encoding=encoding, options=option_values(option)).report
-    except RecordsError as error:
-        report = error.report
-    print_json(report.to_json()) if as_json else typer.echo(str(report))
+    if show_values and as_json:
+        raise InputError("--show-values prints for a reader", "found --json beside it", "Give one of the two")
+    options, values = option_values(option), list[str]()
+    with busy("Read and check the records"):
+        if show_values:
+            from diagnosis.cli.shown_values import report_with_values
+
+            report, values = report_with_values(records, format, encoding, options)
+        else:
+            try:
+                report = read_records(records, format=format, encoding=encoding, options=options).report
+            except RecordsError as error:
+                report = error.report
+    print_json(report.to_json()) if as_json else typer.echo("\n".join((str(report), *values)))
     if report.errors or (strict and report.warnings):
         raise typer.Exit(2)
 
@@ -57,9 +74,10 @@ def convert(
     refuse_occupied(folder)
     options = option_values(option)
     on_error: OnError = "quarantine" if quarantine else "raise"
-    records = read_records(
-        source, format=from_, encoding=encoding, on_error=on_error, quarantine=quarantine, options=options
-    )
+    with busy("Read and check the records"):
+        records = read_records(
+            source, format=from_, encoding=encoding, on_error=on_error, quarantine=quarantine, options=options
+        )
     if not len(records) and records.report.set_aside:
         raise RecordsError(
             "asked for the rows that can be used",
@@ -67,6 +85,7 @@ def convert(
             "see the reasons there; `diagnosis check` lists them",
             report=records.report,
         )
-    written = write_records(records, folder)
+    with busy("Write the tables"):
+        written = write_records(records, folder)
     say(str(records.report))
     typer.echo(f"{len(records):,} cases with {len(records.coded):,} findings in {written}")

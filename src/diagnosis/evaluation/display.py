@@ -118,9 +118,10 @@ def _frame_rows(group: str, value: str, scores: Scores) -> list[dict[str, Any]]:
 
 def _heading(evaluation: Evaluation) -> str:
     scores = evaluation.overall
+    and_other = " and OTHER, here counted as one" if evaluation.other else ""
     text = (
         f"Evaluation of {_count(scores.n, 'case')} of {_count(scores.n_patients, 'patient')}, "
-        f"{_count(scores.n_diagnoses, 'diagnosis')} (the model names {evaluation.n_classes:,}); "
+        f"{_count(scores.n_diagnoses, 'diagnosis')} (the model names {evaluation.n_named:,}{and_other}); "
         f"{evaluation.reading}, as of {evaluation.as_of}"
     )
     notes = []
@@ -164,7 +165,7 @@ def _group_tables(evaluation: Evaluation) -> list[Table]:
             if isinstance(cell, Scores):
                 shown = [number(cell.values[name]) for _, name in _GROUP_COLUMNS]
             else:
-                shown = ["too few to show", *[""] * (len(_GROUP_COLUMNS) - 1)]
+                shown = [cell.why, *[""] * (len(_GROUP_COLUMNS) - 1)]
             table.append((value, f"{cell.n:,}", *shown))
         tables.append(table)
     return tables

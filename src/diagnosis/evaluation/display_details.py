@@ -49,7 +49,7 @@ def _frequency(details: Details) -> Table:
     table: Table = [("by training cases of the diagnosis", "cases", "diagnoses", "top-1", "top-3", "log-loss")]
     for band in details.by_frequency:
         values = [f"{band.values[name]:.3f}" if band.values else "" for name in ("top.1", "top.3", "log_loss")]
-        first = values[0] or "too few to show"
+        first = values[0] or "not shown"
         table.append((band.training_cases, f"{band.n:,}", f"{band.n_diagnoses:,}", first, *values[1:]))
     return table
 

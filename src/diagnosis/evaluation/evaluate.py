@@ -78,7 +78,7 @@ def evaluate(
         Draws of patients for the intervals; 0: no intervals.
     seed : int
     min_cell : int
-        Groups of fewer cases are counted and not shown.
+        Groups of fewer cases are counted and not shown, and the next smallest where all less the others would tell.
     weighted : bool
         Count each case by its `weight` column.
     suspicions : bool
@@ -191,7 +191,7 @@ def unseen_rows(diagnoser: Evaluated, records: Records, labelled: NDArray[np.boo
         raise InputError(
             "An evaluation wants patients the model was not trained on",
             f"{int(seen.sum()):,} of {len(seen):,} cases are of patients it was trained on, by their ids "
-            f"(rows {said_rows(seen)})",
+            f"({said_rows(seen)})",
             'Split by patient before fitting. on_seen="leave_out" judges the others alone; on_seen="report" is for ids '
             "of another source that only look the same",
         )

@@ -18,8 +18,10 @@ from diagnosis.evaluation.gaps import LOWER_IS_BETTER, Gap, gaps_between
 from diagnosis.evaluation.outcomes import score_cases
 from diagnosis.evaluation.reference_lists import ListScores
 from diagnosis.evaluation.scores import Scores, score_group
+from diagnosis.evaluation.small_cells import hidden_cells
 from diagnosis.evaluation.suspicion import Suspicion
 from diagnosis.models.batch import Batch
+from diagnosis.records.labels import OTHER
 
 __all__ = ["PRIMARY", "check_metric", "evaluate_batch", "is_label"]
 
@@ -117,6 +119,7 @@ def evaluate_batch(
         n_seen=n_seen,
         weighted=weights is not None,
         lists=dict(lists or {}),
+        other=OTHER in batch.diagnoses,
     )
 
 
@@ -176,13 +179,15 @@ def _score(cases: _Cases, n_boot: int, seed: int, min_cell: int, details: bool) 
     shown: dict[str, dict[str, NDArray[np.int64]]] = {}
     for name, values in cases.groups.items():
         by[name], shown[name] = {}, {}
-        for value, rows in _members(values):
-            n = len(np.unique(outcomes.case[rows]))
-            if n >= max(min_cell, 1) and weights[rows].sum() > 0:
+        members = dict(_members(values))
+        sizes = {value: len(np.unique(outcomes.case[rows])) for value, rows in members.items()}
+        hidden = hidden_cells({value: (n,) for value, n in sizes.items()}, min_cell)
+        for value, rows in members.items():
+            if value not in hidden and weights[rows].sum() > 0:
                 shown[name][value] = rows
                 by[name][value] = score_group(outcomes, batch.proba, rows, weights, counts, batch.coverage, start)
             else:
-                by[name][value] = Suppressed(n)
+                by[name][value] = Suppressed(sizes[value], value in hidden and sizes[value] >= min_cell)
     return _Found(
         overall=overall,
         by=by,

@@ -22,9 +22,26 @@ __all__ = ["Evaluation", "Suppressed"]
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """A group of fewer cases than may be shown."""
+    """A group that may not be shown.
+
+    Parameters
+    ----------
+    n : int
+    beside : bool
+        Not because it is small itself: all less the groups shown would tell of a small one.
+    """
 
     n: int
+    beside: bool = False
+
+    @property
+    def why(self) -> str:
+        """What stands in a table instead of its figures."""
+        return "would tell of a small one" if self.beside else "too few to show"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"n": self.n, "suppressed": True} | ({"complementary": True} if self.beside else {})
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -49,7 +66,7 @@ class Evaluation:
     reading, as_of : str
         Of the suggestions that were evaluated.
     n_classes : int
-        Diagnoses the model names.
+        Diagnoses the model names, `OTHER` counted as one.
     n_unlabelled : int
         Cases left out because they have no diagnosis.
     weighted : bool
@@ -70,6 +87,8 @@ class Evaluation:
         Cases left out because their patient was trained on.
     checked : bool
         Whether suspicions were looked for.
+    other : bool
+        Whether one of the classes is `OTHER`, none of the listed.
     """
 
     overall: Scores
@@ -88,6 +107,12 @@ class Evaluation:
     n_sites: int = 0
     n_seen: int = 0
     checked: bool = True
+    other: bool = False
+
+    @property
+    def n_named(self) -> int:
+        """Diagnoses the model knows by name: `OTHER` is none of them."""
+        return self.n_classes - self.other
 
     @property
     def n(self) -> int:
@@ -107,12 +132,13 @@ class Evaluation:
         """Return one plain object, schema 1; every number is finite, an undefined metric is None.
 
         Each group holds the same keys; its `suspicions` and `by` are empty, since suspicions are looked for in all
-        cases together. A group below the smallest cell is ``{"n": n, "suppressed": True}``. An interval that could
-        not be drawn is left out.
+        cases together. A group below the smallest cell is ``{"n": n, "suppressed": True}``, and where all less the
+        others would tell of it, so is the next smallest, with ``"complementary": True``. An interval that could not
+        be drawn is left out.
         """
         by = {
             name: {
-                value: {"n": cell.n, "suppressed": True} if isinstance(cell, Suppressed) else self._plain(cell)
+                value: cell.to_json() if isinstance(cell, Suppressed) else self._plain(cell)
                 for value, cell in values.items()
             }
             for name, values in self.by.items()

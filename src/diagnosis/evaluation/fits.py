@@ -120,6 +120,6 @@ def refuse_seen(fitted: Evaluated, test: Records) -> None:
         raise InputError(
             "Test cases of patients that nothing was learned from",
             f"{int(seen.sum()):,} of {len(test):,} test cases are of patients the fitted diagnoser learned from "
-            f"(rows {said_rows(seen)} of the test side)",
+            f"({said_rows(seen)} of the test side)",
             "give an unfitted estimator, and pairs of sides that share no patient",
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diagnosis.errors import InputError
 from diagnosis.evaluation.aligned import aligned
+from diagnosis.evaluation.small_cells import hidden_cells
 from diagnosis.records import OTHER, At, Rest, Split, UnknownTime
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def participant_flow(
     sides : Split, optional
         What `split` made of the cases that take part.
     min_cell : int
-        Reasons of fewer cases are put together as "other reasons".
+        Reasons of fewer cases are put together as "other reasons", of that many cases where there are.
 
     Raises
     ------
@@ -148,8 +149,8 @@ def _left(
 ) -> list[FlowStep]:
     """One step a reason, the most frequent first."""
     counts = Counter(reasons[leaves].tolist())
-    shown = {reason: n for reason, n in counts.items() if n >= min_cell}
-    named = np.array([f"{before}{r}" if r in shown else "other reasons" for r in reasons], dtype=object)
+    hidden = hidden_cells({reason: (n,) for reason, n in counts.items()}, min_cell)
+    named = np.array(["other reasons" if r in hidden else f"{before}{r}" for r in reasons], dtype=object)
     steps = []
     for what, _ in Counter(named[leaves].tolist()).most_common():
         steps.append(_step("leave", str(what), records[leaves & (named == what)]))

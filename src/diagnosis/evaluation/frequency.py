@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diagnosis.evaluation.bootstrap import Ratio, interval, ratio_draws
 from diagnosis.evaluation.outcomes import Outcomes
 from diagnosis.evaluation.scores import ratios_of
+from diagnosis.evaluation.small_cells import hidden_cells
 
 __all__ = ["FrequencyBand", "by_frequency"]
 
@@ -29,7 +30,7 @@ class FrequencyBand:
     n, n_diagnoses : int
         Cases, and diagnoses among them.
     values : mapping of str to float
-        By path, as in `Scores`; empty where fewer cases than may be shown.
+        By path, as in `Scores`; empty where it may not be shown.
     intervals : mapping of str to (low, high)
         95 %, over draws of patients.
     """
@@ -60,23 +61,24 @@ def by_frequency(
     weights : ndarray of shape (n,)
     counts : ndarray of shape (n_boot, n_patients), int16
     min_cell : int
-        Bands of fewer cases are counted and not shown.
+        Bands of fewer cases are counted and not shown, and the next smallest where all less the others would tell.
     """
     band = np.searchsorted([least for _, least in _BANDS], outcomes.n_train, side="right") - 1
+    members = {name: np.flatnonzero(band == b) for b, (name, _) in enumerate(_BANDS)}
+    some = {name: outcomes.take(rows) for name, rows in members.items() if len(rows)}
+    hidden = hidden_cells({name: (one.n_cases,) for name, one in some.items()}, min_cell)
     all_of = ratios_of(outcomes)
     made = []
-    for b, (name, _) in enumerate(_BANDS):
-        inside = band == b
-        some = outcomes.take(np.flatnonzero(inside))
-        if not len(some):
-            continue
-        n_diagnoses = len(np.unique(some.label))
-        if some.n_cases < max(min_cell, 1) or not weights[inside].sum() > 0:
-            made.append(FrequencyBand(name, some.n_cases, n_diagnoses, {}, {}))
+    for name, one in some.items():
+        n_diagnoses = len(np.unique(one.label))
+        inside = np.zeros(len(outcomes))
+        inside[members[name]] = 1.0
+        if name in hidden or not (weights * inside).sum() > 0:
+            made.append(FrequencyBand(name, one.n_cases, n_diagnoses, {}, {}))
             continue
         own = {m: Ratio(all_of[m].numerator * inside, all_of[m].denominator * inside) for m in _METRICS}
         drawn = ratio_draws(counts, outcomes.patient, weights, own) if len(counts) else {}
         ends = {m: found for m, draws in drawn.items() if (found := interval(draws)) is not None}
         values = {m: value for m, ratio in own.items() if (value := ratio.value(weights)) is not None}
-        made.append(FrequencyBand(name, some.n_cases, n_diagnoses, values, ends))
+        made.append(FrequencyBand(name, one.n_cases, n_diagnoses, values, ends))
     return tuple(made)

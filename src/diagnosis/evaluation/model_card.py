@@ -93,7 +93,8 @@ def _eligibility(report: EvaluationReport) -> str | None:
 def _outcome(report: EvaluationReport) -> str:
     status = " or ".join(report.facts.get("label_status", ("confirmed",)))
     return (
-        f"The principal diagnosis with the status {status}, one of {report.evaluation.n_classes:,} the model names; "
+        f"The principal diagnosis with the status {status}, one of {report.evaluation.n_named:,} the model names"
+        f"{' or none of the listed' if report.evaluation.other else ''}; "
         f"suggestions as of {report.evaluation.as_of}."
     )
 
@@ -324,7 +325,7 @@ _FILLED: Mapping[str, Callable[[Any], str | None]] = {
         "Unknown codes and values that cannot be used are counted and shown; too little evidence leads to abstention."
     ),
     "users": lambda report: (
-        f"A clinician records findings and judges the list; the model knows {report.evaluation.n_classes:,} diagnoses"
-        + (f", rare ones pooled as {OTHER}." if OTHER in report.card.get("n_by_diagnosis", {}) else ".")
+        f"A clinician records findings and judges the list; the model knows {report.evaluation.n_named:,} diagnoses"
+        + (f", rare ones pooled as {OTHER}." if report.evaluation.other else ".")
     ),
 }

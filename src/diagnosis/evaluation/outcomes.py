@@ -215,7 +215,7 @@ def _check(batch: Batch, truth: NDArray[np.object_], patients: NDArray[np.object
             row = block.start + int(np.argmin(fine))
             raise InputError(
                 "Probabilities of a case are numbers from 0 to 1 that sum to 1",
-                f"row {row} (from 0) has a missing or negative one, or another sum",
+                f"counted from 1, row {row + 1} has a missing or negative one, or another sum",
                 "normalise the rows, or hand over `predict_proba` unchanged",
             )
     if not (np.isfinite(batch.prior).all() and (batch.prior >= 0).all() and abs(batch.prior.sum() - 1) <= 1e-6):

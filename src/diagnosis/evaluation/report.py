@@ -21,12 +21,15 @@ from diagnosis.evaluation.stages import Stages, evaluate_stages, stages_of
 from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.evaluation.verification import Verification, evaluate_verified
 from diagnosis.pages import ReportPage, render_report
+from diagnosis.pages.translations import phrase
+from diagnosis.records.labels import OTHER
 
 if TYPE_CHECKING:
     from diagnosis.evaluation.cross_evaluation import CrossEvaluation
     from diagnosis.evaluation.evaluation import Evaluation
     from diagnosis.evaluation.site_matrix import SiteMatrix
     from diagnosis.records.records import Records
+    from diagnosis.vocabulary import Vocabulary
 
 __all__ = ["EvaluationReport", "report"]
 
@@ -41,8 +44,8 @@ class EvaluationReport:
     evaluation : Evaluation
     card, facts : mapping
         What the model learned from; what else is known of it.
-    names : mapping of str to str
-        Of diagnoses and findings.
+    names, names_zh : mapping of str to str
+        Of diagnoses and findings, by code; in Chinese where there are such names.
     dates : mapping of str to (str, str)
         First and last month of the cases, by side.
     flow, stages, verification, sample_size, shift, cross, site_matrix : object or None
@@ -55,6 +58,7 @@ class EvaluationReport:
     card: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    names_zh: Mapping[str, str] = field(default_factory=dict)
     dates: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     flow: Flow | None = None
     stages: Stages | None = None
@@ -76,23 +80,33 @@ class EvaluationReport:
         """Return what a diagnosis or finding is called."""
         return self.names.get(code, code)
 
-    def to_html(self, *, fragment: bool = False) -> str:
-        """Return one HTML file without script or network; with `fragment`, an element for a notebook."""
-        scores = self.evaluation.overall
+    def to_html(self, lang: str = "en", *, fragment: bool = False) -> str:
+        """Return one HTML file without script or network; with `fragment`, an element for a notebook.
+
+        Raises
+        ------
+        UnknownNameError
+            The pages do not speak `lang`.
+        """
+        names = {self.names[code]: name for code, name in self.names_zh.items() if code in self.names}
+        page = ReportPage(self.title, self._lead(), tuple(sections_of(self)), self.synthetic, names)
+        return render_report(page, lang, fragment=fragment)
+
+    def _lead(self) -> list[str]:
+        """What a reader in a hurry must know."""
+        scores, n_doubts = self.evaluation.overall, len(self.evaluation.suspicions)
         top, ends = scores.values["top.1"] or 0.0, scores.intervals.get("top.1")
-        between = f" (95 % interval {ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
+        between = f" (95 % interval {ends[0] * 100:.0f} % to {ends[1] * 100:.0f} %)" if ends else ""
         who = {True: " who were not learned from", False: ", some of whom were learned from", None: ""}[self.apart]
-        lead = [
+        return [
             f"On {scores.n:,} cases of {scores.n_patients:,} patients{who}, the first suggestion was the diagnosis on "
-            f"record in {top:.0%}{between}; as of {self.evaluation.as_of}, {self.evaluation.reading} reading.",
-            f"{len(self.evaluation.suspicions)} reasons to doubt this are listed first."
-            if self.evaluation.suspicions
+            f"record in {top * 100:.0f} %{between}; as of {self.evaluation.as_of}, {self.evaluation.reading} reading.",
+            f"Reasons to doubt this, listed first: {n_doubts:,}."
+            if n_doubts
             else "The checks that run by themselves found no reason to doubt this."
             if self.evaluation.checked
             else "Nothing was looked for that might give the diagnosis away.",
         ]
-        page = ReportPage(self.title, lead, tuple(sections_of(self)), self.synthetic)
-        return render_report(page, fragment=fragment)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values; what was not made is None."""
@@ -106,16 +120,18 @@ class EvaluationReport:
             "model_card": [one.to_json() for one in card_items(self)],
         }
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, lang: str = "en") -> Path:
         """Write the page as one HTML file.
 
         Raises
         ------
+        UnknownNameError
+            The pages do not speak `lang`.
         WorkError
             It cannot be written there.
         """
         path = Path(path)
-        text = self.to_html()
+        text = self.to_html(lang)
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
@@ -199,10 +215,8 @@ def report(
         evaluation=_with_sides(diagnoser, found, records, train, cross, seed),
         card=card,
         facts=facts,
-        names={
-            **{code: words.name(code) for code in words.findings},
-            **{code: words.diagnosis_name(code) for code in card.get("n_by_diagnosis", {})},
-        },
+        names=_names(words, card, "en"),
+        names_zh=_names(words, card, "zh"),
         dates={name: span for name, one in sides.items() if one is not None and (span := _span(one)) is not None},
         flow=None if train is None else _flow(diagnoser, train, min_cell),
         stages=evaluate_stages(diagnoser, records, **asked) if staged else None,
@@ -217,6 +231,13 @@ def report(
         site_matrix=site_matrix,
         synthetic=bool(records.info.get("synthetic")),
     )
+
+
+def _names(words: Vocabulary, card: Mapping[str, Any], lang: str) -> dict[str, str]:
+    diagnoses = {code: words.diagnosis_name(code, lang) for code in card.get("n_by_diagnosis", {})}
+    if OTHER in diagnoses:
+        diagnoses[OTHER] = phrase("list.other", lang)
+    return {**{code: words.name(code, lang) for code in words.findings}, **diagnoses}
 
 
 def _facts(diagnoser: Any, min_cell: int) -> dict[str, Any]:

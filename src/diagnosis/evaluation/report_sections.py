@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from diagnosis.evaluation.report_tables import (
 )
 from diagnosis.evaluation.scores import Scores
 from diagnosis.evaluation.site_matrix import OTHERS
+from diagnosis.evaluation.small_cells import hidden_cells
 from diagnosis.pages import ReportFigure, ReportSection, ReportTable
 from diagnosis.pages.evaluation_plots import (
     burden_plot,
@@ -254,21 +255,13 @@ def _participants(report: EvaluationReport) -> ReportSection:
         blocks.append(size_table(report.sample_size, report.names))
     counts = report.card.get("n_by_diagnosis", {})
     if counts:
-        few = _few(counts, report.facts.get("min_cell", 1))
-        shown = {code: "too few to show" if code in few else f"{n:,}" for code, n in counts.items()}
+        few = hidden_cells({code: (n,) for code, n in counts.items()}, report.facts.get("min_cell", 1))
+        shown = {code: "not shown" if code in few else f"{n:,}" for code, n in counts.items()}
         rows = [(report.name_of(code), code, said) for code, said in shown.items()]
         blocks.append(ReportTable("What the model knows", ("diagnosis", "code", "training cases"), rows, folded=True))
     unlabelled = report.evaluation.n_unlabelled
     says = [f"{unlabelled:,} test cases have no diagnosis and were left out."] if unlabelled else []
     return ReportSection("participants", "Who was learned from and tested on", says, blocks=blocks)
-
-
-def _few(counts: Mapping[str, int], least: int) -> set[str]:
-    """Which counts are too small to show; one more where all less the others would tell."""
-    few = {code for code, n in counts.items() if n < least}
-    if few and len(few) < len(counts) and sum(counts[code] for code in few) < least:
-        few.add(min(counts.keys() - few, key=lambda code: (counts[code], code)))
-    return few
 
 
 def _reference(report: EvaluationReport) -> ReportSection:

@@ -97,7 +97,7 @@ def gap_table(evaluation: Evaluation) -> ReportTable:
     titles = {name: title for title, name in _FIGURES}
     rows = [
         (
-            f"{titles.get(gap.metric, gap.metric)}, by {gap.group}",
+            f"{titles.get(gap.metric, gap.metric)}, by {gap.group.replace('_', ' ')}",
             gap.best,
             gap.worst,
             number(gap.difference),
@@ -115,11 +115,12 @@ def group_table(group: str, values: Mapping[str, Scores | Suppressed]) -> Report
     rows = []
     for value, cell in in_order(group, values):
         if isinstance(cell, Suppressed):
-            rows.append((value, f"{cell.n:,}", "too few to show", *[""] * (len(titles) - 1)))
+            rows.append((value, f"{cell.n:,}", cell.why, *[""] * (len(titles) - 1)))
             continue
         shown = [number(cell.values.get(metric)) for _, metric in _SHORT]
         rows.append((value, f"{cell.n:,}", *shown, ends(cell, "top.1"), number(cell.values.get("set.coverage"))))
-    return ReportTable(f"By {group}", (group, "cases", *titles), rows)
+    name = group.replace("_", " ")
+    return ReportTable(f"By {name}", (name, "cases", *titles), rows)
 
 
 def stage_table(stages: Stages) -> ReportTable:

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from diagnosis.errors import InputError
 from diagnosis.evaluation.aligned import aligned, number
+from diagnosis.evaluation.small_cells import hidden_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ class DiagnosisSize:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SampleSize:
-    """Expected shrinkage of each diagnosis, rarest first; diagnoses of fewer cases than may be shown are only counted.
+    """Expected shrinkage of each diagnosis, rarest first; diagnoses that may not be shown are only counted.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def sample_size(
     r2_nagelkerke : float
         Expected share of the largest possible Cox-Snell R²; .15 where nothing is known (Riley et al. 2020).
     min_cell : int
-        Diagnoses of fewer cases are counted and not shown.
+        Diagnoses of fewer cases are counted and not shown, and the next rarest where all less the others would tell.
 
     Examples
     --------
@@ -138,14 +139,15 @@ def sample_size(
         )
     names, counts = np.unique(given.astype(str), return_counts=True)
     n = len(given)
+    hidden = hidden_cells({name: (k,) for name, k in zip(names.tolist(), counts.tolist(), strict=True)}, min_cell)
     rows = []
     for name, count in sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda p: (p[1], p[0])):
-        if count < min_cell or count == n:
+        if name in hidden or count == n:
             continue
         r2 = r2_nagelkerke * _largest_r2(count / n)
         needed = needed_cases(n_parameters, r2, count / n)
         rows.append(DiagnosisSize(name, count, r2, expected_shrinkage(n, n_parameters, r2), needed, n >= needed))
-    return SampleSize(n, n_parameters, r2_nagelkerke, tuple(rows), int((counts < min_cell).sum()))
+    return SampleSize(n, n_parameters, r2_nagelkerke, tuple(rows), len(hidden))
 
 
 def needed_cases(n_parameters: int, r2: float, prevalence: float, shrinkage: float = _SHRINKAGE) -> int:

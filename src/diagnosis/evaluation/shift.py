@@ -13,6 +13,7 @@ from scipy.stats import ks_2samp
 from diagnosis.errors import InputError
 from diagnosis.evaluation.aligned import aligned, number
 from diagnosis.evaluation.groups import AGE_BAND, groups_of
+from diagnosis.evaluation.small_cells import hidden_cells, is_small
 from diagnosis.features.context import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def compare_records(source: Records, target: Records, *, min_cell: int = 10) -> 
     ----------
     source, target : Records
     min_cell : int
-        A share of or standing for fewer cases on either side is not shown, unless it is of no case.
+        A share of or standing for fewer cases on either side is not shown, unless it is of no case; nor is one that
+        would tell of it, since all shares of a kind add up.
 
     Raises
     ------
@@ -164,7 +166,9 @@ def _shares(
     n, m = map(len, sides)
     pairs = [(name, counts[0][name], counts[1][name]) for name in sorted(counts[0].keys() | counts[1].keys())]
     overall[kind] = 0.5 * sum(abs(a / n - b / m) for _, a, b in pairs)
-    return _sorted([_difference(kind, name, (a, n), (b, m), min_cell) for name, a, b in pairs])
+    hidden = hidden_cells({name: (a, b) for name, a, b in pairs}, min_cell)
+    shown = [_difference(kind, name, (a, n), (b, m), min_cell) for name, a, b in pairs if name not in hidden]
+    return _sorted([*shown, *(ShareDifference(kind, name, None, None, None) for name in hidden)])
 
 
 def _findings(source: Records, target: Records, min_cell: int, overall: dict[str, float]) -> list[ShareDifference]:
@@ -217,17 +221,12 @@ def _difference(
     kind: str, name: str, source: tuple[int, int], target: tuple[int, int], min_cell: int
 ) -> ShareDifference:
     (k, n), (j, m) = source, target
-    if _small(k, n, min_cell) or _small(j, m, min_cell):
+    if is_small((k, n - k), min_cell) or is_small((j, m - j), min_cell):
         return ShareDifference(kind, name, None, None, None)
     p, q = k / n, j / m
     spread = ((p * (1 - p) + q * (1 - q)) / 2) ** 0.5
     distance = 0.0 if p == q else (q - p) / max(spread, _LEAST_SPREAD)
     return ShareDifference(kind, name, p, q, distance)
-
-
-def _small(k: int, n: int, min_cell: int) -> bool:
-    """Whether a share of n cases speaks of too few; none at all tells of nobody."""
-    return n < min_cell or 0 < k < min_cell or 0 < n - k < min_cell
 
 
 def _sorted(found: list[ShareDifference]) -> list[ShareDifference]:

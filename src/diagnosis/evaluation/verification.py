@@ -15,6 +15,7 @@ from diagnosis.evaluation.aligned import aligned, number
 from diagnosis.evaluation.evaluate import Evaluated, OnSeen, evaluate
 from diagnosis.evaluation.groups import groups_of
 from diagnosis.evaluation.scores import Scores
+from diagnosis.evaluation.small_cells import hidden_cells, is_small
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,8 @@ class Verification:
         Of the verified cases and of the others; None, both of them, where either are fewer than may be shown: they
         would be what one leaves of everyone. One is None where there is no such case.
     bases : mapping of str to int
-        Cases by the basis of their diagnosis; ``unstated`` where there is none. Small ones are left out.
+        Cases by the basis of their diagnosis; ``unstated`` where there is none. Small ones are left out, and what
+        would tell them.
     shares : tuple of VerifiedShare
     """
 
@@ -166,13 +168,14 @@ def evaluate_verified(
     if everyone is None:
         return None
     sides = (int((labelled & tested).sum()), int((labelled & ~tested).sum()))
-    apart = not any(0 < n < min_cell for n in sides)
+    apart = not is_small(sides, min_cell)
+    hidden = hidden_cells({name: (n,) for name, n in counts.items()}, min_cell)
     return Verification(
         by=by,
         everyone=everyone,
         verified=scores(labelled & tested) if apart else None,
         clinical=scores(labelled & ~tested) if apart else None,
-        bases={name: n for name, n in sorted(counts.items()) if n >= min_cell},
+        bases={name: n for name, n in sorted(counts.items()) if name not in hidden},
         shares=verified_shares(groups_of(records, (by,))[by][labelled], tested[labelled], min_cell),
     )
 
@@ -197,23 +200,12 @@ def label_basis(records: Records, status: tuple[str, ...] = ("confirmed",)) -> N
 def verified_shares(
     groups: NDArray[np.object_], verified: NDArray[np.bool_], min_cell: int = 10
 ) -> tuple[VerifiedShare, ...]:
-    """Share verified in each group; suppressed where the group or one side of it is below `min_cell`, unless empty.
-
-    Where the groups that are suppressed are together still too few on one side, all less the others would tell: the
-    smallest one that makes them enough is suppressed with them, or else the largest.
-    """
+    """Share verified in each group; not shown where a side of it is too small and not empty, or would tell of one."""
     cells = {}
     for value in sorted(set(groups.astype(str).tolist())):
         own = verified[groups.astype(str) == value]
         cells[value] = (len(own), int(own.sum()))
-    hidden = {value for value, (n, k) in cells.items() if n < min_cell or _is_small(n, k, min_cell)}
-    while hidden and len(hidden) < len(cells):
-        n, k = (sum(cells[value][side] for value in hidden) for side in (0, 1))
-        if not _is_small(n, k, min_cell):
-            break
-        rest = sorted(cells.keys() - hidden, key=lambda value: (cells[value][0], value))
-        enough = [v for v in rest if not _is_small(n + cells[v][0], k + cells[v][1], min_cell)]
-        hidden.add(enough[0] if enough else rest[-1])
+    hidden = hidden_cells({value: (k, n - k) for value, (n, k) in cells.items()}, min_cell)
     shown = {value: None if value in hidden else _wilson(k, n) for value, (n, k) in cells.items()}
     return tuple(
         VerifiedShare(value, cells[value][0], None, None, None)
@@ -221,11 +213,6 @@ def verified_shares(
         else VerifiedShare(value, *cells[value], *ends)
         for value, ends in shown.items()
     )
-
-
-def _is_small(n: int, k: int, min_cell: int) -> bool:
-    """Whether one side of a cell speaks of too few; none at all tells of nobody."""
-    return 0 < k < min_cell or 0 < n - k < min_cell
 
 
 def _wilson(k: int, n: int) -> tuple[float, float]:

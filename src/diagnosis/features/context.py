@@ -184,6 +184,13 @@ class ContextCounts:
         self._sex += np.bincount(cases.sex + 1, minlength=len(self._sex))
         self._pregnant += np.bincount(cases.pregnant + 1, minlength=len(self._pregnant))
 
+    def merge(self, other: ContextCounts) -> None:
+        """Count what was counted elsewhere as well."""
+        self._years = self._years.merge(other._years)
+        self._bands += other._bands
+        self._sex += other._sex
+        self._pregnant += other._pregnant
+
     def columns(self, *, ages: bool, min_cases: int) -> ContextColumns:
         """Decide on the columns: those that at least `min_cases` cases have."""
 

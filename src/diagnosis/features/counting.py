@@ -67,6 +67,24 @@ class FindingCounts:
         self._make_room()
         self.states[self._numbers, : cases.shape[1]] += cases
 
+    def merge(self, other: FindingCounts) -> None:
+        """Count what was counted elsewhere, of other cases, as well."""
+        number = [self._number(finding) for finding in other.index]
+        self._make_room()
+        self.states[number] += other.states[: len(number)]
+        for (which, text), n in other.texts.items():
+            name = (number[which], text)
+            self.texts[name] = self.texts.get(name, 0) + n
+        sample = [self.units.setdefault((number[which], unit), len(self.units)) for which, unit in other.units]
+        self.values.merge(other.values, sample)
+        self.onsets.merge(other.onsets, number)
+        for statistic, cases in other.history.items():
+            seen = np.zeros(len(self.index), np.int64)
+            seen[number[: len(cases)]] = cases
+            self.add_history({statistic: seen})
+        self.n_unusable += other.n_unusable
+        self.n_without_range += other.n_without_range
+
     def _make_room(self) -> None:
         if len(self.index) > len(self.states):
             grown = np.zeros((max(len(self.index), 2 * len(self.states)), len(COUNTED)), np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +91,13 @@ class Tally:
             self._n_waiting += len(value)
         if self._n_waiting > _WAITING:
             self._sort()
+
+    def merge(self, other: Tally, number: Sequence[int]) -> None:
+        """Count the samples of another tally as well; `number` gives theirs the numbers they have here."""
+        mine = self.samples()
+        for theirs, seen in other.samples().items():
+            before = mine.get(number[theirs])
+            mine[number[theirs]] = seen if before is None else before.merge(seen)
 
     def samples(self) -> dict[int, Distinct]:
         """Every sample that has values, by its number."""

@@ -147,6 +147,17 @@ class Learner:
             self._findings.add_history(count_windows(records, self._findings.index, self._windows))
         return ready
 
+    def merge(self, other: Learner) -> None:
+        """Count what was counted elsewhere, of other cases with the same vocabulary, as well."""
+        self._context.merge(other._context)
+        self._findings.merge(other._findings)
+        self._words = {**other._words, **self._words}
+        self._hierarchy = self._hierarchy or other._hierarchy
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Counts go from one process to another without the vocabulary that the cases came with.
+        return {**self.__dict__, "_vocabulary": None}
+
     def _count(self, ready: Ready) -> None:
         self._context.add(ready.context)
         if isinstance(ready.findings, PackedStates):

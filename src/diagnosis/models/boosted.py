@@ -9,12 +9,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import clone
 
 from diagnosis.models.booster import Beside, BoostingOptions, boost, boost_together, trees_of, warn_if_diverged
 from diagnosis.models.crossfit import fold_parts, is_better, with_floor
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
 from diagnosis.models.folds import grouped_folds
+from diagnosis.models.networked import Together
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
 from diagnosis.models.scoring import ScoreClassifier
 from diagnosis.models.sequence import in_memory_rows, is_on_disk
@@ -191,9 +193,14 @@ class BoostedModel(ScoreClassifier):
         self.fit_checked(Beside(cases), rounds)
         return scores
 
-    def grow(self, parts: Sequence[tuple[Beside, Beside]]) -> tuple[list[Trees], int]:
-        """Grow trees on the first of each pair of checked cases, and choose one number of rounds on the second."""
-        boosters, rounds = boost_together(parts, self._options(), self.rounds, self.early_stopping)
+    def grow(
+        self, parts: Sequence[tuple[Beside, Beside]], *, together: Together | None = None
+    ) -> tuple[list[Trees], int]:
+        """Grow trees on the first of each pair of checked cases, and choose one number of rounds on the second.
+
+        With `together` other processes do the same on other first parts, and the trees are those of all.
+        """
+        boosters, rounds = boost_together(parts, self._options(), self.rounds, self.early_stopping, together=together)
         n_classes = len(parts[0][0].cases.classes)
         return [trees_of(booster, rounds, n_classes) for booster in boosters] if rounds else [], rounds
 
@@ -288,6 +295,10 @@ class BoostedModel(ScoreClassifier):
     def scores_of(self, X: Matrix) -> FloatArray:
         """Return the scores of a matrix that is checked already."""
         return self.trees_.raw_scores(X, self.n_jobs)
+
+    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix) -> FloatArray:
+        """Return the scores of rows near one; see `ScoreClassifier.scores_near`."""
+        return self.trees_.raw_scores_near(one, X, self.n_jobs)
 
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
         """Return the contributions for a checked matrix and (n_cases, m) class indices.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from diagnosis.errors import DiagnosisWarning, WorkError
 from diagnosis.models.calibration import log_loss
+from diagnosis.models.networked import ALONE, Shared, Together, joined, lost_others
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.sequence import for_lightgbm, in_memory_rows
 from diagnosis.models.trees import Trees, load_lightgbm, normalised
@@ -117,13 +119,20 @@ def _grown(booster: Any) -> bool:
     """Grow one round; False where LightGBM refuses to go on, as it does on sums that have overflown."""
     try:
         booster.update()
-    except load_lightgbm().basic.LightGBMError:
+    except load_lightgbm().basic.LightGBMError as error:
+        if "Socket" in str(error):
+            raise lost_others() from error
         return False
     return True
 
 
 def boost_together(
-    parts: Sequence[tuple[Beside, Beside]], options: BoostingOptions, rounds: int, patience: int
+    parts: Sequence[tuple[Beside, Beside]],
+    options: BoostingOptions,
+    rounds: int,
+    patience: int,
+    *,
+    together: Together | None = None,
 ) -> tuple[list[Any], int]:
     """Grow one booster a part side by side, and choose one number of rounds for all.
 
@@ -136,6 +145,8 @@ def boost_together(
         Rounds at most.
     patience : int
         End after this many rounds without a lower log-loss over all held-out cases together; 0: take all rounds.
+    together : Together, optional
+        Other processes that grow the same trees on cases of their own: every one is given the same held-out cases.
 
     Returns
     -------
@@ -151,12 +162,19 @@ def boost_together(
     """
     weights = np.array([held_out.cases.weight.sum() for _, held_out in parts])
     follow = patience > 0 and bool(weights.any())
-    boosters = [_started(train, options, held_out if follow else None) for train, held_out in parts]
+    with nullcontext(ALONE) if together is None else joined(together, _parameters(parts[0][0], options)) as shared:
+        boosters = [_started(train, options, held_out if follow else None, shared) for train, held_out in parts]
+        return boosters, _rounds_of(boosters, [held_out for _, held_out in parts], rounds, patience if follow else 0)
+
+
+def _rounds_of(boosters: Sequence[Any], held_out: Sequence[Beside], rounds: int, patience: int) -> int:
+    """Grow all boosters round by round, and return the number that is best for the held-out cases together."""
+    follow, weights = patience > 0, np.array([part.cases.weight.sum() for part in held_out])
     best, best_loss, pooled, at_start, ended = 0 if follow else rounds, np.inf, 0.0, np.inf, False
     if follow:
-        used = [(held_out, w) for (_, held_out), w in zip(parts, weights, strict=True) if w]
+        used = [(part, w) for part, w in zip(held_out, weights, strict=True) if w]
         at_start = float(np.average([_start_loss(part) for part, _ in used], weights=[w for _, w in used]))
-        if parts[0][0].init is not None:
+        if held_out[0].init is not None:
             best_loss = at_start
     for done in range(1, rounds + 1):
         ended = not all(_grown(booster) for booster in boosters)
@@ -175,7 +193,7 @@ def boost_together(
     # A diagnosis without a case to learn from is as dear in every round.
     if ended or pooled > 2 * max(at_start, best_loss):
         warn_diverged(f"on held-out cases its log-loss rose to {pooled:.3g} (at the start: {at_start:.3g})", best)
-    return boosters, best
+    return best
 
 
 def _start_loss(part: Beside) -> float:
@@ -185,12 +203,23 @@ def _start_loss(part: Beside) -> float:
     return log_loss(scores, cases.y, cases.weight)
 
 
-def _started(part: Beside, options: BoostingOptions, held_out: Beside | None) -> Any:
+def _parameters(part: Beside, options: BoostingOptions) -> dict[str, Any]:
+    return options.parameters(len(part.cases.classes), int(part.cases.X.shape[1]))
+
+
+def _started(part: Beside, options: BoostingOptions, held_out: Beside | None, shared: Shared = ALONE) -> Any:
     """Return a booster without trees over the weighing cases, with the held-out ones beside it."""
     lgb = load_lightgbm()
-    used, parameters = part.weighing(), options.parameters(len(part.cases.classes), part.cases.X.shape[1])
+    used, parameters = part.weighing(), _parameters(part, options) | shared.parameters
     cases = used.cases
-    data = lgb.Dataset(for_lightgbm(cases.X), cases.y, weight=cases.weight, init_score=used.init, params=parameters)
+    data = lgb.Dataset(
+        for_lightgbm(cases.X),
+        cases.y,
+        weight=cases.weight,
+        init_score=used.init,
+        reference=shared.bins,
+        params=parameters,
+    )
     booster = lgb.Booster(parameters, data)
     if held_out is not None and held_out.cases.weight.any():
         beside = held_out.weighing()

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import clone
 
 from diagnosis.errors import BundleError, InputError
@@ -152,7 +153,7 @@ class HybridModel(ScoreClassifier):
         cases = check_training(self, X, y, sample_weight, groups)
         self.classes_ = cases.classes
         residual = is_huge(cases) if self.residual == "auto" else bool(self.residual)
-        linear, boosted = self._structured(cases, self.boosted_part(residual=residual))
+        linear, boosted = self.structured(cases, self.boosted_part(residual=residual))
         found = fit_hybrid(
             cases,
             linear,
@@ -165,7 +166,7 @@ class HybridModel(ScoreClassifier):
         self.linear_, self.boosted_, self.weights_ = found.linear, found.boosted, found.weights
         return found.scores
 
-    def _structured(self, cases: TrainingSet, boosted: BoostedModel) -> tuple[LinearModel, BoostedModel]:
+    def structured(self, cases: TrainingSet, boosted: BoostedModel) -> tuple[LinearModel, BoostedModel]:
         """Return both unfitted models, made to keep `interactions` and `monotone`."""
         linear, n_columns = LinearModel(seed=self.seed) if self.linear is None else self.linear, int(cases.X.shape[1])
         groups = _columns("interactions", self.interactions, ("all", "body_system"), n_columns)
@@ -226,9 +227,17 @@ class HybridModel(ScoreClassifier):
 
     def scores_of(self, X: Matrix) -> FloatArray:
         """Return the scores of a matrix that is checked already."""
+        parts = [weight * model.scores_of(X) for weight, model in self._used()]
+        scores = parts.pop() if parts else np.zeros((X.shape[0], len(self.classes_)))
+        for part in parts:
+            scores += part
+        return scores
+
+    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix) -> FloatArray:
+        """Return the scores of rows near one; see `ScoreClassifier.scores_near`."""
         scores = np.zeros((X.shape[0], len(self.classes_)))
         for weight, model in self._used():
-            scores += weight * model.scores_of(X)
+            scores += weight * model.scores_near(one, X)
         return scores
 
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:

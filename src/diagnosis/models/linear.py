@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from diagnosis.errors import InputError
-from diagnosis.models.batches import RowBatches, in_memory, is_batched, moments
+from diagnosis.models.batches import in_memory, is_batched, moments
 from diagnosis.models.files import (
     check_arrays,
     model_header,
@@ -132,7 +132,8 @@ class LinearModel(ScoreClassifier):
             raise InputError("monotone evidence", "the cases come in batches", "give them in memory, or leave it out")
         cases = check_batched(self, X, y, sample_weight, groups)
         self.cardinal_ = np.empty((0, 2))
-        return self._keep(cases, X, fit_by_batches(X, cases, LinearOptions(self.C, self.max_iter, self.tol, self.seed)))
+        found = fit_by_batches(X, cases, LinearOptions(self.C, self.max_iter, self.tol, self.seed))
+        return self.keep(cases.classes, found, moments(X, cases.weight))
 
     def fit_checked(self, cases: TrainingSet, *, start: FloatArray | None = None) -> Self:
         """Learn from cases that are checked already, from coefficients (n_columns + 1, n_diagnoses) near the end."""
@@ -140,7 +141,9 @@ class LinearModel(ScoreClassifier):
         self.cardinal_ = np.empty((0, 2))
         if self.monotone:
             found = self._monotone(cases, found)
-        return self._keep(cases, in_memory(cases.X, len(cases.classes), single=False), found)
+        return self.keep(
+            cases.classes, found, moments(in_memory(cases.X, len(cases.classes), single=False), cases.weight)
+        )
 
     def _monotone(
         self, cases: TrainingSet, found: tuple[FloatArray, FloatArray, int]
@@ -157,10 +160,18 @@ class LinearModel(ScoreClassifier):
         self.cardinal_ = np.column_stack([diagnosis, np.array(columns)[finding]]).astype(np.float64)
         return np.asfortranarray(W[:-1].T), W[-1], steps
 
-    def _keep(self, cases: TrainingSet, rows: RowBatches, found: tuple[FloatArray, FloatArray, int]) -> Self:
-        self.n_features_in_, self.classes_ = rows.shape[1], cases.classes
+    def keep(
+        self,
+        classes: NDArray[Any],
+        found: tuple[FloatArray, FloatArray, int],
+        of_columns: tuple[FloatArray, FloatArray, float],
+    ) -> Self:
+        """Take over coefficients, intercepts and steps that were fitted, and the `moments` of the training cases."""
         self.coef_, self.intercept_, self.n_iter_ = found
-        self.mean_, self.square_, self.seen_ = moments(rows, cases.weight)
+        self.n_features_in_, self.classes_ = self.coef_.shape[1], classes
+        self.mean_, self.square_, self.seen_ = of_columns
+        if not hasattr(self, "cardinal_"):
+            self.cardinal_ = np.empty((0, 2))
         return self
 
     def update(

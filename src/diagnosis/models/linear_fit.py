@@ -14,19 +14,23 @@ from sklearn.linear_model import LogisticRegression
 
 from diagnosis.models.batches import RowBatches, in_memory
 from diagnosis.models.calibration import softmax
-from diagnosis.models.multinomial import Problem, newton
+from diagnosis.models.multinomial import CaseSums, Problem, Sums, newton
 from diagnosis.models.protocol import FloatArray, Matrix
 from diagnosis.models.validation import TrainingSet, rows_of
 
 __all__ = [
     "LARGE_WORK",
+    "SINGLE",
     "UNWEIGHTED_SCORE",
     "Anchor",
     "LinearOptions",
+    "centred",
     "fit_anchored",
     "fit_by_batches",
     "fit_coefficients",
     "penalty_of",
+    "solve_sums",
+    "start_at_prior",
     "work_of",
 ]
 
@@ -36,7 +40,7 @@ LARGE_WORK = 4_000_000
 # cases of 43 and 49 diagnoses, in a quarter of its time.
 _FINE, _COARSE = 1e-6, 5e-4
 # From this end on single precision is exact enough.
-_SINGLE = 1e-4
+SINGLE = 1e-4
 # Shares of a large training set that the fit starts from.
 _STAGES = (16, 4)
 # Log of LightGBM's own floor: a diagnosis all of whose cases weigh nothing gets this below the mean score.
@@ -112,7 +116,7 @@ def fit_coefficients(
     options, used = LinearOptions(C, max_iter, tol, seed), cases.weighing()
     large = work_of(used.X, len(cases.classes)) >= LARGE_WORK
     if not large and start is None:
-        return _whole(cases, *_fit_small(used, options))
+        return centred(cases, *_fit_small(used, options))
     present = np.unique(used.y)
     index = np.searchsorted(present, used.y)
     W = None if start is None else start[:, present]
@@ -124,7 +128,7 @@ def fit_coefficients(
             block = in_memory(rows_of(used.X, rows), present.size)
             W, _ = solve(block, index[rows], used.weight[rows], options, max(tol, _COARSE) * part**0.5, W, present.size)
     W, steps = solve(in_memory(used.X, present.size), index, used.weight, options, tol, W, present.size, warn=True)
-    return _whole(cases, present, W[:-1].T, W[-1], steps)
+    return centred(cases, present, W[:-1].T, W[-1], steps)
 
 
 def _fit_small(used: TrainingSet, options: LinearOptions) -> tuple[NDArray[Any], FloatArray, FloatArray, int]:
@@ -150,7 +154,7 @@ def fit_by_batches(rows: RowBatches, cases: TrainingSet, options: LinearOptions)
     index = np.maximum(np.searchsorted(present, cases.y), 0)
     index = np.minimum(index, present.size - 1)  # cases of a diagnosis without weight: they weigh nothing
     W, steps = solve(rows, index, cases.weight, options, options.tolerance(large=True), None, present.size, warn=True)
-    return _whole(cases, present, W[:-1].T, W[-1], steps)
+    return centred(cases, present, W[:-1].T, W[-1], steps)
 
 
 def fit_anchored(cases: TrainingSet, options: LinearOptions, anchor: Anchor) -> tuple[FloatArray, FloatArray, int]:
@@ -159,7 +163,7 @@ def fit_anchored(cases: TrainingSet, options: LinearOptions, anchor: Anchor) -> 
     total = used.weight.sum()
     before = np.vstack([anchor.coef.T, anchor.intercept])
     rows = in_memory(used.X, len(cases.classes))
-    problem = Problem(rows, used.y, used.weight / total, anchor.precision(options.C) / total, before)
+    problem = Problem(CaseSums(rows, used.y, used.weight / total), anchor.precision(options.C) / total, before)
     found = newton(problem, before, options.tolerance(large=False), options.max_iter)
     coef, intercept = found.W[:-1].T, found.W[-1]
     return np.asfortranarray(coef - coef.mean(axis=0)), intercept - intercept.mean(), found.n_iter
@@ -177,16 +181,29 @@ def solve(
     warn: bool = False,
 ) -> tuple[FloatArray, int]:
     """Minimise the penalised loss from `start` (the prior alone if None); return the point and the steps taken."""
-    total, p = weight.sum(), rows.shape[1]
-    penalty = np.full((p + 1, 1), penalty_of(options.C, n_classes) / total)
-    penalty[-1] = 0.0
+    total = weight.sum()
     if start is None:
-        start = np.zeros((p + 1, n_classes))
-        # One pseudo-case a diagnosis: a part of the cases may have none.
-        start[-1] = np.log(np.bincount(y, weight, minlength=n_classes) + total / y.size)
-        start[-1] -= start[-1].mean()
-    problem = Problem(rows, y, weight / total, penalty, np.zeros((1, 1)), single=tol >= _SINGLE)
-    found = newton(problem, start, tol, options.max_iter)
+        weights: FloatArray = np.bincount(y, weight, minlength=n_classes).astype(np.float64)
+        start = start_at_prior(weights, y.size, rows.shape[1])
+    return solve_sums(CaseSums(rows, y, weight / total, tol >= SINGLE), total, options, tol, start, warn=warn)
+
+
+def start_at_prior(weights: FloatArray, n_cases: int, n_columns: int) -> FloatArray:
+    """Return the point of the prior alone, from the weight of each diagnosis; intercepts last."""
+    W = np.zeros((n_columns + 1, weights.size))
+    # One pseudo-case a diagnosis: a part of the cases may have none.
+    W[-1] = np.log(weights + weights.sum() / n_cases)
+    W[-1] -= W[-1].mean()
+    return W
+
+
+def solve_sums(
+    sums: Sums, total: float, options: LinearOptions, tol: float, start: FloatArray, *, warn: bool = False
+) -> tuple[FloatArray, int]:
+    """Minimise the penalised loss of cases that weigh `total`, wherever they are; as `solve`."""
+    penalty = np.full((len(start), 1), penalty_of(options.C, start.shape[1]) / total)
+    penalty[-1] = 0.0
+    found = newton(Problem(sums, penalty, np.zeros((1, 1))), start, tol, options.max_iter)
     if warn and found.gradient > tol:
         warnings.warn(
             f"The linear fit ended after {found.n_iter} of at most {options.max_iter} steps with a gradient of "
@@ -202,7 +219,7 @@ def penalty_of(C: float, n_classes: int) -> float:
     return (2 if n_classes == 2 else 1) / C
 
 
-def _whole(
+def centred(
     cases: TrainingSet, present: NDArray[Any], coef: FloatArray, intercept: FloatArray, steps: int
 ) -> tuple[FloatArray, FloatArray, int]:
     """Centre over the diagnoses that weigh, and give the others the floor."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from diagnosis.models.batches import in_memory
-from diagnosis.models.multinomial import Problem, newton
+from diagnosis.models.multinomial import CaseSums, Problem, newton
 from diagnosis.models.protocol import FloatArray, Matrix
 from diagnosis.models.validation import TrainingSet
 
@@ -103,7 +103,7 @@ def held_down(
     anchor = np.zeros((len(W), int(weighing.sum())))
     anchor[held] = found[held][:, weighing]
     rows, place = in_memory(part.X, anchor.shape[1]), np.cumsum(weighing) - 1
-    problem = Problem(rows, place[part.y], part.weight / total, penalty, anchor)
+    problem = Problem(CaseSums(rows, place[part.y], part.weight / total), penalty, anchor)
     fitted = newton(problem, found[:, weighing], tol, _MOST_STEPS).W
     fitted -= fitted.mean(axis=1, keepdims=True)
     fitted[held] = anchor[held]

@@ -73,13 +73,14 @@ class RowPredictor:
 
     def __call__(self, X: Matrix) -> FloatArray:
         """Return what is predicted for a matrix of one row, dense or CSR without duplicates; one dimension."""
+        if isinstance(X, np.ndarray):
+            columns, values = slice(None), X[0]
+        else:  # with numbers of another type numpy takes three times as long
+            columns, values = X.indices.astype(np.intp), X.data.astype(np.float64)
         with self._lock:
-            if isinstance(X, np.ndarray):
-                self._row[:] = X[0]
-            else:
-                self._row[X.indices] = X.data
+            self._row[columns] = values
             failed = self._predict(*self._given)
-            self._row[:] = 0.0
+            self._row.fill(0.0)
             if failed:
                 raise RuntimeError("LightGBM's fast path failed")
             return self._out.copy()

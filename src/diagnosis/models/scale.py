@@ -53,6 +53,22 @@ class Scale:
         scaled: FloatArray = self.factors(s)[:, None] * s
         return scaled + np.asarray(self.shift) if self.shift else scaled
 
+    def alone(self, scores: FloatArray) -> FloatArray:
+        """Return the calibrated probabilities of one case, and write them over its scores; shape (n_diagnoses,)."""
+        s = scores
+        factor = self.beta * self.sharpness
+        if self.sureness is not None:
+            below = self.beta * s
+            below -= below[below.argmax()]
+            factor *= self.sureness.factor(below)
+        s *= factor
+        if self.shift:
+            s += np.asarray(self.shift)
+        s -= s[s.argmax()]
+        np.exp(s, out=s)
+        s /= np.add.reduce(s)
+        return s
+
     def to_json(self) -> dict[str, Any]:
         """The scale as plain values."""
         return {**asdict(self), "shift": list(self.shift)}

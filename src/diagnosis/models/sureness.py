@@ -8,6 +8,7 @@ probability: the order of the diagnoses stays, and so does the sum of contributi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ __all__ = ["Sureness", "fit_sureness"]
 
 _LEAST, _MOST = 1e-3, 2.0
 _STEPS = 12
+# One case alone: at most so many diagnoses, and at least so much on others than the first, for the short way.
+_MOST_ALONE, _SURE = 10_000, 1e-9
 _FOLDS = 5
 _BOUNDS = ((-3.0, 3.0), (-1.5, 1.5), (-12.0, -0.5))
 # How far the map may leave the identity without cases to show it: standard deviations of `shift` and log `slope`, and
@@ -61,7 +64,14 @@ class Sureness:
         """
         s = np.asarray(scores, dtype=np.float64)
         below = s - s.max(axis=1, keepdims=True) if s.size else s
+        if len(below) == 1:
+            return np.array([self.factor(below[0])])
         return _solve(below, self.shift, self.slope, self.ceiling)
+
+    def factor(self, below: FloatArray) -> float:
+        """As `factors`, for one case in microseconds: its scores less the largest of them, shape (n_diagnoses,)."""
+        alone = _solve_one(below, self.shift, self.slope, self.ceiling)
+        return float(_solve(below[None], self.shift, self.slope, self.ceiling)[0]) if alone is None else alone
 
 
 def fit_sureness(
@@ -156,7 +166,7 @@ def _loss(at: FloatArray, odds: FloatArray, right: NDArray[np.bool_], w: FloatAr
 
 def _top_log_odds(below: FloatArray) -> FloatArray:
     """Log-odds of the most probable diagnosis, from scores less their largest; finite for gaps of any size."""
-    rest = np.exp(below).sum(axis=1) - 1.0
+    rest = _rest(np.exp(below), below.argmax(axis=1))
     # With a gap beyond what exp can hold the second score alone says how sure the case is.
     second = -np.partition(below, -2, axis=1)[:, -2]
     far = second > 30.0
@@ -164,11 +174,19 @@ def _top_log_odds(below: FloatArray) -> FloatArray:
     return np.minimum(found, 700.0)
 
 
+def _rest(e: FloatArray, top: IntArray) -> FloatArray:
+    """Sum of each row without its largest entry, which is 1: taking 1 from the sum would leave few digits."""
+    e[np.arange(len(e)), top] = 0.0
+    rest: FloatArray = e.sum(axis=1)
+    return rest
+
+
 def _solve(below: FloatArray, shift: float, slope: float, ceiling: float) -> FloatArray:
     """Find the factor `m` for which ``softmax(m * below)`` has the wanted largest probability (Newton's method)."""
     n, k = below.shape
     if n == 0 or k < 2:
         return np.ones(n)
+    top = below.argmax(axis=1)
     wanted = ceiling * expit(shift + slope * _top_log_odds(below))
     target = np.log(-np.log(np.clip(wanted, 1.0 / k + 1e-9, 1 - 1e-12)))
     second = -np.partition(below, -2, axis=1)[:, -2]
@@ -179,10 +197,10 @@ def _solve(below: FloatArray, shift: float, slope: float, ceiling: float) -> Flo
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(_STEPS):
             e = np.exp(m[:, None] * below)
-            total = e.sum(axis=1)
-            lse = np.maximum(np.log(total), 1e-300)
-            falling = np.einsum("ij,ij->i", e, below) / total
-            moved = m + (np.log(lse) - target) * (lse / np.maximum(-falling, 1e-300))
+            falling = np.einsum("ij,ij->i", e, below)
+            rest = _rest(e, top)
+            lse = np.maximum(np.log1p(rest), 1e-300)
+            moved = m + (np.log(lse) - target) * (lse * (1.0 + rest) / np.maximum(-falling, 1e-300))
             moved = np.minimum(np.maximum(moved, _LEAST), _MOST)
             moved = np.where(np.isnan(moved), m, moved)
             still = moving & (np.abs(moved - m) > 1e-13 * m)
@@ -191,3 +209,35 @@ def _solve(below: FloatArray, shift: float, slope: float, ceiling: float) -> Flo
             if not moving.any():
                 break
     return np.where((below == 0).all(axis=1), 1.0, m)
+
+
+def _solve_one(below: FloatArray, shift: float, slope: float, ceiling: float) -> float | None:
+    """As `_solve`, of one case (by Halley's method: a step costs more than what it needs); None for an unusual one."""
+    k = below.shape[0]
+    if not 2 <= k <= _MOST_ALONE:
+        return None
+    powers = np.ones((3, k))  # for the sum over all but the first diagnosis, and for its two derivatives
+    powers[0, below.argmax()], powers[1] = 0.0, below
+    np.multiply(below, below, powers[2])
+    rest, first, second = powers.dot(np.exp(below)).tolist()
+    if not (rest > _SURE and first < 0.0):
+        return None
+    wanted = ceiling / (1.0 + math.exp(min(slope * math.log(rest) - shift, 700.0)))
+    target, m = math.log(-math.log(min(max(wanted, 1.0 / k + 1e-9), 1 - 1e-12))), 1.0
+    for _ in range(_STEPS):
+        lse = math.log1p(rest)
+        falling = first / (1.0 + rest)
+        slant = falling / lse
+        bend = (second / (1.0 + rest) - falling * falling) / lse - slant * slant
+        off = math.log(lse) - target
+        step = 2.0 * off * slant / (2.0 * slant * slant - off * bend)
+        m -= step
+        if not _LEAST < m < _MOST:
+            return None
+        # Each step leaves the third power of what there was, so that after one this small nothing is left.
+        if abs(step) <= 1e-5 * m:
+            return m
+        rest, first, second = powers.dot(np.exp(m * below)).tolist()
+        if not (rest > 0.0 and first < 0.0):
+            return None
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "check_batched",
     "check_choice",
     "check_columns",
+    "check_labels",
     "check_option",
     "check_training",
     "check_update",
@@ -29,6 +31,7 @@ __all__ = [
     "checked_matrix",
     "class_index",
     "dense_of",
+    "is_encoded_row",
     "rows_of",
     "take_names",
 ]
@@ -97,9 +100,8 @@ def check_batched(
         Also for a value that is not finite, or another number of labels than of rows.
     """
     n, p = (int(size) for size in rows.shape)
-    labels = column_or_1d(y)
-    if labels.shape != (n,):
-        raise InputError(f"one label for each of {n:,} cases", f"{labels.size:,} labels", "give one a case")
+    read_later: Any = RowsOnDisk.of(rows) if is_on_disk(rows) else sparse.csr_matrix((n, p))  # type: ignore[arg-type]
+    cases = check_labels(model, read_later, y, sample_weight, groups)
     for part, X in blocks(rows):
         if not np.isfinite(X.data).all():
             raise InputError(
@@ -107,9 +109,18 @@ def check_batched(
                 f"NaN or infinity among the rows {part.start} to {part.stop - 1}",
                 "encode the cases again",
             )
-    model.n_features_in_ = p
-    read_later: Any = RowsOnDisk.of(rows) if is_on_disk(rows) else sparse.csr_matrix((n, p))  # type: ignore[arg-type]
-    return _labelled(read_later, labels, sample_weight, groups)
+    return cases
+
+
+def check_labels(
+    model: Any, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> TrainingSet:
+    """Validate all but the numbers of a matrix, as `check_training` does; they may be elsewhere."""
+    n, model.n_features_in_ = (int(size) for size in X.shape)
+    labels = column_or_1d(y)
+    if labels.shape != (n,):
+        raise InputError(f"one label for each of {n:,} cases", f"{labels.size:,} labels", "give one a case")
+    return _labelled(X, labels, sample_weight, groups)
 
 
 def _labelled(
@@ -159,7 +170,7 @@ def checked_matrix(model: Any, X: Any) -> Matrix:
 
     A single encoded row is passed on as it is, also in float32: models take its numbers to float64 one by one.
     """
-    if _is_encoded_row(X, model):
+    if is_encoded_row(X, model):
         return X
     check_is_fitted(model)
     return _canonical(validate_data(model, X, accept_sparse="csr", dtype=np.float64, reset=False))
@@ -251,7 +262,7 @@ def dense_of(X: Matrix) -> FloatArray:
     return dense
 
 
-def _is_encoded_row(X: Any, model: Any) -> bool:
+def is_encoded_row(X: Any, model: Any) -> bool:
     """Whether it is one case as an encoder returns it: scikit-learn's checks take longer than to score it."""
     fitted = vars(model)
     return (
@@ -261,7 +272,8 @@ def _is_encoded_row(X: Any, model: Any) -> bool:
         and "classes_" in fitted
         and "feature_names_in_" not in fitted
         and bool(X.has_canonical_format)
-        and bool(np.isfinite(X.data).all())
+        # Finite entries, unless some are too large to be squared, which the long way looks into.
+        and math.isfinite(X.data.dot(X.data))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -10,8 +10,12 @@ from markupsafe import Markup
 from diagnosis.pages.environment import environment, style
 from diagnosis.pages.inline_svg import inline_svg
 from diagnosis.pages.plot import Plot
+from diagnosis.pages.report_language import ReportLanguage
+from diagnosis.pages.translations import check_language, phrase
 
 __all__ = ["ReportFigure", "ReportPage", "ReportSection", "ReportTable", "render_report"]
+
+_WIDE = 5.0  # inches: from here on a picture would be too small to read on a telephone
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,15 @@ class ReportPage:
     sections : sequence of ReportSection
     synthetic : bool
         Whether the patients are invented.
+    names : mapping of str to str
+        What diagnoses and findings are called in Chinese, by their English names.
     """
 
     title: str
     lead: Sequence[str]
     sections: Sequence[ReportSection]
     synthetic: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class _Block:
     caption: str
     svg: Markup | None = None
     table: ReportTable | None = None
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +111,46 @@ class _Part:
     blocks: list[_Block] = field(default_factory=list)
 
 
-def render_report(page: ReportPage, *, fragment: bool = False) -> str:
+def render_report(page: ReportPage, lang: str = "en", *, fragment: bool = False) -> str:
     """Return the report as HTML: no script, nothing from a network, every value escaped.
 
     Parameters
     ----------
     page : ReportPage
+        In English.
+    lang : {"en", "zh"}
+        The same numbers in either; what no translation is known of, such as the name of a site, stays as it is.
     fragment : bool
         True gives an element with its own scoped style, for a notebook; False a whole file.
+
+    Raises
+    ------
+    UnknownNameError
+        The pages do not speak `lang`.
     """
+    says = ReportLanguage(check_language(lang), page.names)
     parts = [
-        _Part(section, [_block(one, f"s{i}b{j}-") for j, one in enumerate(section.blocks)])
+        _Part(section, [_block(one, f"s{i}b{j}-", says) for j, one in enumerate(section.blocks)])
         for i, section in enumerate(page.sections)
     ]
-    name = "report_fragment.html.j2" if fragment else "report_document.html.j2"
-    top = 3 if fragment else 1
     return (
         environment()
-        .get_template(name)
-        .render(page=page, parts=parts, title=page.title, top=top, style=style(), lang="en")
+        .get_template("report_fragment.html.j2" if fragment else "report_document.html.j2")
+        .render(
+            page=page,
+            parts=parts,
+            title=page.title,
+            says=says,
+            t=lambda key: phrase(key, lang),
+            top=3 if fragment else 1,
+            style=style(),
+            lang=lang,
+        )
     )
 
 
-def _block(block: ReportTable | ReportFigure, prefix: str) -> _Block:
+def _block(block: ReportTable | ReportFigure, prefix: str, says: ReportLanguage) -> _Block:
     if isinstance(block, ReportTable):
         return _Block(block.caption, table=block)
-    return _Block(block.caption, svg=inline_svg(block.plot, block.caption, prefix))
+    wide = block.plot.figure.get_figwidth() > _WIDE
+    return _Block(block.caption, svg=inline_svg(block.plot, block.caption, prefix, says), wide=wide)

@@ -53,6 +53,25 @@ class ContrastView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordView:
+    """The training cases that were given a probability from `low` to `high` by models that had not seen them.
+
+    Parameters
+    ----------
+    given, had : int
+        How many they are, and how many of them had the diagnosis; both 0 where they are too few to tell.
+    least : int
+        Fewer than this are too few.
+    """
+
+    low: float
+    high: float
+    given: int
+    had: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestionView:
     """One suggested diagnosis with its reasons.
 
@@ -73,6 +92,8 @@ class SuggestionView:
         Training cases with this diagnosis.
     confirmed : Text or None
         What confirmed it in them.
+    record : RecordView or None
+        How often it was right where it was given a probability like this one.
     contrast : ContrastView or None
         Against its nearest rival.
     """
@@ -92,6 +113,7 @@ class SuggestionView:
     base_relative: float | None = None
     n_train: int | None = None
     confirmed: Text | None = None
+    record: RecordView | None = None
     contrast: ContrastView | None = None
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from diagnosis.readers.parquet_files import parts_of
 from diagnosis.records import TABLES, Problem, Report
 from diagnosis.records.columns import carried, coerce
 from diagnosis.records.layout import Column, TableFormat
+from diagnosis.records.report import listed
 
 __all__ = ["Partitions", "open_partitions", "refusal"]
 
@@ -214,10 +215,9 @@ def _is_inside(numbers: pa.Array, low: float, high: float) -> bool:
 
 def refusal(problems: Sequence[Problem]) -> RecordsError:
     """The error for rows that format 1 does not allow."""
-    shown = "\n".join(f"  {one}" for one in problems)
     return RecordsError(
         "asked for rows of format 1 in every part",
-        f"found:\n{shown}\n",
+        listed(problems),
         'mend them; read_records with on_error="quarantine" sets bad rows aside',
         report=Report(tuple(problems), refused=True),
     )

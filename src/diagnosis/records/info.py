@@ -17,6 +17,7 @@ __all__ = ["checked_info"]
 
 # Names that mean another zone on another machine.
 _NO_PLACE = frozenset({"localtime", "posixrules", "Factory"})
+_SAMPLINGS = ("consecutive", "enriched", "case_control", "balanced")
 
 
 def checked_info(info: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def checked_info(info: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises
     ------
     InputError
-        A higher format, a time zone that is none, or values that JSON cannot hold.
+        A higher format, a time zone or a sampling that is none, or values of another type.
     """
     if info is not None and not isinstance(info, Mapping):
         raise InputError("info as a mapping", f"found {type(info).__name__}", "give what records.json would hold")
@@ -46,7 +47,22 @@ def checked_info(info: Mapping[str, Any] | None) -> dict[str, Any]:
         )
     if checked.get("timezone") is not None:
         _check_zone(checked["timezone"])
+    _check_description(checked)
     return checked
+
+
+def _check_description(info: Mapping[str, Any]) -> None:
+    for name, kind, words in (("synthetic", bool, "true or false"), ("systems", dict, "a mapping of name to version")):
+        if not isinstance(info.get(name), kind | None):
+            raise InputError(f"records.json says {name} as {words}", "found something else", "write it so, or leave it")
+    sampling = info.get("sampling")
+    if sampling is not None and sampling not in _SAMPLINGS:
+        raise InputError(
+            f"records.json says sampling as one of {', '.join(_SAMPLINGS)}",
+            "found something else",
+            "use one of these, or leave it out",
+            near=nearest(str(sampling), _SAMPLINGS),
+        )
 
 
 def _check_zone(zone: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,12 +15,24 @@ import pyarrow.compute as pc
 from diagnosis.errors import InputError, nearest
 from diagnosis.records.schema import TABLES
 
-__all__ = ["OTHER", "Pooling", "Rest", "labels_of", "pool"]
+__all__ = ["OTHER", "Pooling", "Rest", "labels_of", "pool", "said_diagnoses"]
 
 #: "None of the listed": the pool of rare and out-of-scope diagnoses.
 OTHER = "OTHER"
 
 Rest = Literal["other", "drop", "error"]
+
+
+def said_diagnoses(diagnoses: Iterable[str | None]) -> str:
+    """How many different diagnoses these are, in words: the pool is none of them and stands beside them.
+
+    Examples
+    --------
+    >>> said_diagnoses(["flu", "measles", None, "flu", OTHER])
+    '2 diagnoses and OTHER'
+    """
+    found = {one for one in diagnoses if one is not None}
+    return f"{len(found - {OTHER}):,} diagnoses{f' and {OTHER}' if OTHER in found else ''}"
 
 
 def labels_of(

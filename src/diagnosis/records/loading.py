@@ -17,8 +17,8 @@ from diagnosis.records.checks import Fault
 from diagnosis.records.columns import Coerced, carried, coerce, plain
 from diagnosis.records.incoming import missing_parts, to_arrow
 from diagnosis.records.info import checked_info
-from diagnosis.records.quarantine import row_numbers, set_aside, write_quarantine
-from diagnosis.records.report import Problem, Report, TableCount
+from diagnosis.records.quarantine import CASE_GONE, Reasons, row_numbers, set_aside, write_quarantine
+from diagnosis.records.report import Problem, Report, TableCount, listed
 from diagnosis.records.schema import FORMAT, TABLES, Column, TableFormat
 from diagnosis.vocabulary import Vocabulary
 
@@ -97,7 +97,7 @@ def load(
     kept, reasons = set_aside(tables, faults)
     counts = {n: TableCount(len(t) + len(lines.get(n, ())), len(kept[n])) for n, t in sources.items()}
     if errors and on_error == "raise":
-        raise _refusal(Report((*errors,), counts, refused=True))
+        raise _refusal(Report((*errors, *_followers(reasons, numbers)), counts, refused=True))
     path = None
     if errors and quarantine is not None:
         path = write_quarantine(quarantine, sources, reasons, lines, broken)
@@ -106,7 +106,7 @@ def load(
     odd = [_placed(f, places.get(f.table)) for f in suspicions.suspicions(kept, case, words_of(kept))]
     warned = [p for t in typed.values() for p in t.warned] + [p for p in found if p.severity != "error"]
     warned += [_problem(f, _severity(f), numbers.get(f.table)) for f in odd if len(f.rows) or f.count]
-    return Loaded(kept, case, Report((*errors, *warned), counts, path))
+    return Loaded(kept, case, Report((*errors, *warned, *_followers(reasons, numbers)), counts, path))
 
 
 def _sources(raw: Mapping[str, Any], on_error: str) -> dict[str, pa.Table]:
@@ -131,11 +131,9 @@ def words_of(tables: Mapping[str, pa.Table]) -> Vocabulary:
 
 
 def _refusal(report: Report) -> RecordsError:
-    shown = "\n".join(f"  {p}" for p in report.errors[:20])
-    more = f"\n  and {len(report.errors) - 20} more kinds" if len(report.errors) > 20 else ""
     return RecordsError(
         f"asked for a set of records of format {FORMAT}",
-        f"found {len(report.errors):,} kind{'s' if len(report.errors) > 1 else ''} of errors:\n{shown}{more}\n",
+        listed(report.errors),
         'mend them, or load the rest with on_error="quarantine" (diagnosis convert --quarantine FILE), which sets bad '
         "rows aside with their reasons",
         report=report,
@@ -237,6 +235,15 @@ def _placed(fault: Fault, places: npt.NDArray[np.int64] | None) -> Fault:
     if places is None or not len(fault.rows):
         return fault
     return Fault(fault.kind, fault.table, fault.column, fault.says, places[fault.rows], fault.near, fault.count)
+
+
+def _followers(reasons: Mapping[str, Reasons], broken: Mapping[str, npt.NDArray[np.int64]]) -> Iterator[Problem]:
+    """Count the rows that have no fault of their own and leave with their case."""
+    for table, by_row in reasons.items():
+        rows = np.array(sorted(row for row, why in by_row.items() if why == [CASE_GONE]), np.int64)
+        if len(rows):
+            says = f"{len(rows):,} rows without a fault of their own go with their case, which cannot be used"
+            yield _problem(Fault("case_set_aside", table, "case_id", says, rows), "note", broken.get(table))
 
 
 def _severity(fault: Fault) -> Literal["warning", "note"]:

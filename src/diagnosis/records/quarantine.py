@@ -19,10 +19,12 @@ from diagnosis.records.checks import Fault
 from diagnosis.records.schema import TABLES
 from diagnosis.records.times import showable
 
-__all__ = ["Reasons", "set_aside", "write_quarantine"]
+__all__ = ["CASE_GONE", "Reasons", "row_numbers", "set_aside", "write_quarantine"]
 
 # Line ends to some readers and not to JSON: one entry stays one line for all of them.
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+#: The reason of a row that has no other.
+CASE_GONE = "its case was set aside"
 #: Why each row of a table is set aside, by row.
 Reasons = dict[int, list[str]]
 
@@ -38,7 +40,7 @@ def set_aside(typed: Mapping[str, pa.Table], faults: Sequence[Fault]) -> tuple[d
     for name, table in typed.items():
         if TABLES[name].of_case and name != "cases" and len(gone):
             for row in np.flatnonzero(np.asarray(pc.is_in(table["case_id"], gone))).tolist():
-                reasons[name].setdefault(row, []).append("its case was set aside")
+                reasons[name].setdefault(row, []).append(CASE_GONE)
         mask = np.ones(len(table), bool)
         mask[list(reasons[name])] = False
         kept[name] = table if mask.all() else table.filter(pa.array(mask))

@@ -22,7 +22,7 @@ from diagnosis.records.coded import CodedFindings, clocks_of, code_findings, off
 from diagnosis.records.digest import digest_of
 from diagnosis.records.indexing import Key, compact, in_case_order, positions, rows_of, taken
 from diagnosis.records.info import checked_info
-from diagnosis.records.labels import labels_of
+from diagnosis.records.labels import labels_of, said_diagnoses
 from diagnosis.records.loading import OnError, load, words_of
 from diagnosis.records.report import Problem, Report
 from diagnosis.records.schema import TABLES
@@ -137,7 +137,7 @@ class Records:
         return (
             f"<Records: {len(self):,} cases of {len(set(self.groups)):,} patients, "
             f"{len(self._tables['findings']):,} findings ({self.shape[1]:,} codes), "
-            f"{len({d for d in self.y if d is not None}):,} diagnoses{synthetic}{moment}>"
+            f"{said_diagnoses(self.y)}{synthetic}{moment}>"
         )
 
     def _repr_html_(self) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Problem", "Report", "TableCount"]
+__all__ = ["Problem", "Report", "TableCount", "listed"]
 
 _SHOWN_ROWS = 5
+_SHOWN_KINDS = 20
+_COUNTED = (
+    "rows count from 1, a header not among them: row 12 of a CSV file is its line 13, or further down where lines are "
+    "blank or a field holds line breaks"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,8 @@ class Report:
         if not (self.errors or self.warnings):
             lines.append("no problems found")
         lines += [str(p) for p in self.notes]
+        if any(p.rows for p in self.problems):
+            lines.append(_COUNTED)
         if self.quarantine:
             lines.append(f"set aside with reasons in {self.quarantine}")
         return "\n".join(lines)
@@ -154,3 +161,12 @@ class Report:
             },
             "quarantine": self.quarantine,
         }
+
+
+def listed(problems: Sequence[Problem]) -> str:
+    """What an error says it found: the first kinds of problems, a line each, and how their rows are counted."""
+    shown = "\n".join(f"  {p}" for p in problems[:_SHOWN_KINDS])
+    more = f"\n  and {len(problems) - _SHOWN_KINDS} more kinds" if len(problems) > _SHOWN_KINDS else ""
+    counted = f"\n  ({_COUNTED})" if any(p.rows for p in problems) else ""
+    kinds = f"{len(problems):,} kind{'s' if len(problems) > 1 else ''}"
+    return f"found {kinds} of errors:\n{shown}{more}{counted}\n"

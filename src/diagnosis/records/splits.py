@@ -129,15 +129,15 @@ def check_apart(train: npt.NDArray[np.object_], test: npt.NDArray[np.object_]) -
         raise InputError(
             "Two sides that share no patient",
             f"{len(set(test[shared].tolist())):,} patients stand on both: {int(shared.sum()):,} of {len(test):,} test "
-            f"cases (rows {said_rows(shared)} of the test side)",
+            f"cases ({said_rows(shared)} of the test side)",
             "split by patient, or leave those cases out of the test side",
         )
 
 
 def said_rows(which: npt.NDArray[np.bool_], most: int = 10) -> str:
-    """The numbers of the marked rows, from 0, as text; of many the first few."""
-    rows = np.flatnonzero(which)
-    return ", ".join(str(row) for row in rows[:most]) + (" ..." if len(rows) > most else "")
+    """The numbers of the marked rows as text, counted as in a report of a reading; of many the first few."""
+    rows = np.flatnonzero(which) + 1
+    return f"counted from 1, rows {', '.join(str(row) for row in rows[:most])}{' ...' if len(rows) > most else ''}"
 
 
 def _units(records: Records, by: str, test_size: float | str, seed: int) -> npt.NDArray[np.bool_]:

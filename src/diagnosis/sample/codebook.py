@@ -38,7 +38,7 @@ def diagnoses_table() -> pa.Table:
     columns["system"] = pa.array([*("ICD-10" for _ in rows), "diagnosis"])
     other = {
         "name": "None of the listed",
-        "name_zh": "其他（所列之外）",
+        "name_zh": "不在所列诊断之中",
         "synonyms": "other diagnosis;out of scope".replace(";", "|"),
         "synonyms_zh": "其他诊断",
     }

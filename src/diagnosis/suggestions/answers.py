@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
+from diagnosis.models.alone import probabilities_alone
 from diagnosis.models.batch import Batch
 from diagnosis.models.calibration import softmax
 from diagnosis.records import OTHER, Case, Records
@@ -187,7 +188,8 @@ def facts_of(
 def probabilities_of(diagnoser: Diagnoser, X: csr_matrix, reading: str = "posterior") -> npt.NDArray[np.float64]:
     """Calibrated probabilities of a reading for encoded cases."""
     model, _, scale = diagnoser.part(reading)
-    return softmax(scale.apply(model.scores(X)))
+    alone = probabilities_alone(model, scale, X) if X.shape[0] == 1 else None
+    return softmax(scale.apply(model.scores(X))) if alone is None else alone
 
 
 def batch_of(diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None) -> Batch:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from diagnosis.pages.translations import phrase
+
 if TYPE_CHECKING:
     from diagnosis.suggestions.differential import Differential
 
@@ -15,20 +17,27 @@ def text_of(differential: Differential) -> str:
     """Say what it could be, what must not be missed, and what the input did not bear."""
     d = differential
     marks = {s.diagnosis: ("!" if s.diagnosis in d.must_not_miss else " ") for s in d.ranked}
-    rows = [f"{s.rank:>3}{marks[s.diagnosis]} {_percent(s.probability)}  {s.diagnosis}  {s.name}" for s in d.ranked]
+    rows = [
+        f"{s.rank:>3}{marks[s.diagnosis]} {_percent(s.probability)}  {_coded(s.diagnosis, s.name)}" for s in d.ranked
+    ]
     rest = 1 - sum(s.probability for s in d.ranked) - (d.other or 0.0)
     if len(d.proba) > len(d.ranked) + (d.other is not None):
         rows.append(f"     {_percent(max(rest, 0.0))}  others the model knows")
     if d.other is not None:
-        rows.append(f"     {_percent(d.other)}  none that the model knows by name")
+        rows.append(f"     {_percent(d.other)}  {phrase('list.other', 'en').lower()}")
     if beyond := [one for one in d.must_not_miss if one not in marks]:
-        names = [f"{one} {d.records.vocabulary.diagnosis_name(one)}" for one in beyond]
+        names = [_coded(one, d.records.vocabulary.diagnosis_name(one), " ") for one in beyond]
         rows.append(f"not to be missed, beyond this list: {', '.join(names)}")
     rows += _notes(d)
     if d.abstained:
         rows.insert(0, f"abstains: {d.abstain_reason}")
     rows = [*(f"RED FLAG  {f.rule}" for f in d.flags if f.kind == "red_flag"), *rows]
     return "\n".join([f"case {d.case_id}, as of {d.as_of}, {d.reading}", *rows])
+
+
+def _coded(code: str, name: str, between: str = "  ") -> str:
+    """A diagnosis by code and name; once where it has no name of its own."""
+    return code if name == code else f"{code}{between}{name}"
 
 
 def _named(d: Differential, code: str) -> str:

@@ -63,4 +63,4 @@ def _change(differential: Differential) -> dict[str, str] | None:
     if len(differential) < 2:
         return None
     found = smallest_change(differential, None, 2)
-    return None if found.found is None else {lang: found.words(lang) for lang in ("en", "zh")}
+    return None if found.changes is None else {lang: found.words(lang) for lang in ("en", "zh")}

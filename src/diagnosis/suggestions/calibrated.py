@@ -16,6 +16,7 @@ from diagnosis.models.calibration import log_loss, softmax
 from diagnosis.models.conformal import Groups, SetRule, choose_sets
 from diagnosis.models.policy import burden_at, burden_curve, flag_thresholds
 from diagnosis.models.scale import Scale, fit_scale
+from diagnosis.models.track_record import TrackRecord
 from diagnosis.models.unlisted import Unlisted
 from diagnosis.suggestions.policy import Policy
 from diagnosis.vocabulary import Vocabulary
@@ -68,6 +69,8 @@ class Calibrated:
         Out-of-fold log-loss without and with the scale, in nats.
     unlisted : Unlisted or None
         When to say that the diagnosis may be none of the known ones; None: never.
+    record : TrackRecord or None
+        How often each diagnosis was right where it was given a probability; None: not counted.
     """
 
     scale: Scale
@@ -78,6 +81,7 @@ class Calibrated:
     log_loss_before: float
     log_loss_after: float
     unlisted: Unlisted | None = None
+    record: TrackRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -90,6 +94,7 @@ class Calibrated:
             "log_loss_before": self.log_loss_before,
             "log_loss_after": self.log_loss_after,
             "unlisted": None if self.unlisted is None else self.unlisted.to_json(),
+            "record": None if self.record is None else self.record.to_json(),
         }
 
     @classmethod
@@ -103,8 +108,9 @@ class Calibrated:
             prior=np.array(plain["prior"], dtype=np.float64),
             log_loss_before=float(plain["log_loss_before"]),
             log_loss_after=float(plain["log_loss_after"]),
-            # Releases before had no such rule.
+            # Releases before had no such rule and counted no record.
             unlisted=Unlisted.from_json(plain["unlisted"]) if plain.get("unlisted") else None,
+            record=TrackRecord.from_json(plain.get("record")),
         )
 
     @classmethod

@@ -94,8 +94,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
     Notes
     -----
     ``score = base + sum of contributions``; the probability is the softmax of the scores. Temperature, set and flag
-    thresholds are chosen on cross-fitted scores, so the sets come without the finite-sample guarantee of a part held
-    out.
+    thresholds are chosen on cross-fitted scores, so the sets come without a finite-sample guarantee.
 
     Examples
     --------
@@ -189,7 +188,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def predict(self, records: Records) -> npt.NDArray[np.object_]:
         """The most probable diagnosis of each case (`OTHER` included), shape (n_cases,)."""
-        return self.classes_[self.predict_proba(records).argmax(axis=1)]
+        return self.codes()[self.predict_proba(records).argmax(axis=1)]
 
     def score(
         self, records: Records, y: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
@@ -206,9 +205,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         """Each case's diagnosis as this model could name it: pooled ones as `OTHER`, never-seen ones as they are."""
         self._check_fitted()
         labels = records.labels(self.label_status) if y is None else np.asarray(y, dtype=object)
-        return np.array(
-            [OTHER if one in self.pooled_ and self.rest == "other" else one for one in labels], dtype=object
-        )
+        pooled = self.pooled_ if self.rest == "other" else frozenset()
+        return np.array([OTHER if one in pooled else one for one in labels], dtype=object)
 
     def batch(self, records: Records) -> Batch:
         """Probabilities, sets, flags and abstentions of many cases at once, as arrays."""
@@ -329,6 +327,7 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
 
     def probabilities(self, seen: Records, reading: str = "posterior") -> npt.NDArray[np.float64]:
         """Calibrated probabilities of a reading for cases that are as of their moment already."""
+        self._check_fitted()
         return probabilities_of(self, self.encoder_.transform(plausible(seen)), reading)
 
     def raw_scores(self, records: Records) -> npt.NDArray[np.float64]:
@@ -344,7 +343,8 @@ class Diagnoser(ClassifierMixin, BaseEstimator):
         return found.model, found.classes, Scale(found.beta)
 
     def _check_fitted(self) -> None:
-        check_is_fitted(self, "model_")
+        if "model_" not in self.__dict__:
+            check_is_fitted(self, "model_")
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

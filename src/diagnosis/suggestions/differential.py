@@ -69,7 +69,8 @@ class Differential:
         Most probable first, as many as were asked for. `OTHER` ("none of the listed") is never among them; its share
         is `other`.
     other : float or None
-        Probability that it is none of the diagnoses the model knows by name; None for a model without that class.
+        Probability of "none of the listed": all that the model pools as rare or out of its scope; None for a model
+        without that class.
     set : tuple of str
         Diagnoses in the prediction set, most probable first; may be longer than the list, and may hold `OTHER`.
     must_not_miss : tuple of str

@@ -151,7 +151,14 @@ def _calibrated(
         n_copies=oof.n_copies,
     )
     rule = learned_unlisted(labelled, encoder, answers, oof, made.scale, y_index, d.seed)
-    return replace(made, unlisted=rule), chosen
+    return replace(made, unlisted=rule, record=_track_record(made, oof, y_index)), chosen
+
+
+def _track_record(made: Calibrated, oof: OutOfFold, y_index: npt.NDArray[np.int64]) -> TrackRecord:
+    """Count what was given and what was right on the cases themselves, not on masked copies of them."""
+    own = oof.scores[: len(y_index) - oof.n_copies]
+    held = np.flatnonzero(~np.isnan(own).any(axis=1))
+    return TrackRecord.of(softmax(made.scale.apply(own[held])), y_index[held])
 
 
 def _reading(

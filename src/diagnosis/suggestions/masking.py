@@ -50,8 +50,8 @@ def share_always_recorded(records: Records) -> float:
     coded = records.coded
     if not len(coded):
         return 0.0
-    pairs = np.unique(np.column_stack([coded.case, coded.code]), axis=0)
-    n_having = np.bincount(pairs[:, 1], minlength=len(coded.codes))
+    pairs = np.unique(coded.case.astype(np.int64) * len(coded.codes) + coded.code)
+    n_having = np.bincount(pairs % len(coded.codes), minlength=len(coded.codes))
     by_everyone = n_having >= _EVERYONE * len(records)
     return float(n_having[by_everyone].sum() / n_having.sum())
 

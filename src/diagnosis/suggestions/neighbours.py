@@ -25,6 +25,10 @@ _MOST_CASES, _MOST_ASKED, _BLOCK = 20_000, 2_000, 200
 #: One training case in a hundred is as far from all others as a case that is flagged.
 _FAR = 0.01
 _LEAST_CASES = 200
+#: From so many cases on, compared with so full a table (one cell in six) of so many numbers, products are dense.
+_MANY, _FILLED, _MOST_NUMBERS = 50, 6, 50_000_000
+#: More than the difference between two orders of adding up a cosine in float32.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,12 +178,31 @@ def _nearest(
 ) -> npt.NDArray[np.float64]:
     """The largest cosine of each asked row with any other; with patients, with any of another patient."""
     best = np.zeros(asked.shape[0])
+    filled = asked.shape[0] >= _MANY and np.prod(columns.shape) <= min(_FILLED * columns.nnz, _MOST_NUMBERS)
+    dense = columns.toarray() if filled else None
     for first in range(0, asked.shape[0], _BLOCK):
-        cosine = (asked[first : first + _BLOCK] @ columns).tocsr()
-        if own is not None and patient is not None:
-            mine = np.repeat(own[first : first + _BLOCK], np.diff(cosine.indptr))
-            cosine.data[patient[cosine.indices] == mine] = 0.0
+        block = asked[first : first + _BLOCK]
+        mine = None if own is None else own[first : first + _BLOCK]
+        among = None if dense is None else _candidates(block, dense, mine, patient)
+        cosine = (block @ (columns if among is None else columns[:, among])).tocsr()
+        if mine is not None and patient is not None:
+            other = patient if among is None else patient[among]
+            cosine.data[other[cosine.indices] == np.repeat(mine, np.diff(cosine.indptr))] = 0.0
         some = np.flatnonzero(np.diff(cosine.indptr))
         if some.size:
             best[first + some] = np.maximum.reduceat(cosine.data, cosine.indptr[some])
     return np.minimum(best, 1.0)
+
+
+def _candidates(
+    block: sparse.csr_matrix,
+    dense: npt.NDArray[np.float32],
+    own: npt.NDArray[np.int64] | None,
+    patient: npt.NDArray[np.int64] | None,
+) -> npt.NDArray[np.intp]:
+    """Which cases may be the nearest of one of the block: a dense product is many times faster, but rounds."""
+    cosine = block.toarray() @ dense
+    if own is not None and patient is not None:
+        cosine[patient[None, :] == own[:, None]] = -1.0
+    found: npt.NDArray[np.intp] = np.flatnonzero((cosine >= cosine.max(axis=1, keepdims=True) - _ROUNDING).any(axis=0))
+    return found

@@ -14,6 +14,8 @@ from scipy.sparse import csr_matrix
 from diagnosis.errors import InputError
 from diagnosis.explanation.answered_rows import Kin
 from diagnosis.explanation.next_questions import Gains, Scorer, gains_of, most_moved
+from diagnosis.models.calibration import softmax
+from diagnosis.models.scoring import scores_near
 from diagnosis.pages.numbers import share_text
 from diagnosis.pages.translations import phrase
 from diagnosis.records import OTHER
@@ -185,9 +187,13 @@ def case_gains(
     kin: Kin | None = None,
 ) -> Gains:
     """Score the answers to some questions of one case; `row` is what is known of it so far."""
-    counts = diagnoser.answers_
+    counts, (model, _, scale) = diagnoser.answers_, diagnoser.part("posterior")
     assert counts is not None
-    return gains_of(row, proba, keys, askable(diagnoser).sheet, counts, scorer(diagnoser), measure, kin)
+
+    def score(X: csr_matrix) -> FloatArray:
+        return softmax(scale.apply(scores_near(model, row, X)))
+
+    return gains_of(row, proba, keys, askable(diagnoser).sheet, counts, score, measure, kin)
 
 
 def by_worth(gains: Gains, able: Askable, weights: FloatArray) -> list[int]:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from diagnosis.evaluation import report
 from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
+from diagnosis.evaluation.small_cells import hidden_cells
 from diagnosis.pages.evaluation_plots import groups_plot, reliability_plot
+from diagnosis.pages.translations import phrase
+from diagnosis.records.labels import OTHER, said_diagnoses
 
 if TYPE_CHECKING:
     from diagnosis.evaluation import EvaluationReport
@@ -49,7 +52,7 @@ def write_report(folder: Path, config: Config, fitted: Fitted, note: str) -> Non
         again=fitted.unseen,
     )
     found.save(folder / "report.html")
-    card = _card(config, fitted.diagnoser, fitted.judged.plain, note) + _items(found)
+    card = _card(config, fitted.diagnoser, fitted.judged.plain, note, found.facts["min_cell"]) + _items(found)
     (folder / "model_card.md").write_text(card, encoding="utf-8")
 
 
@@ -75,9 +78,10 @@ def _ends(plain: Mapping[str, Any]) -> tuple[float, float] | None:
     return None if ends is None else (ends[0], ends[1])
 
 
-def _card(config: Config, diagnoser: Diagnoser, plain: Mapping[str, Any], note: str) -> str:
+def _card(config: Config, diagnoser: Diagnoser, plain: Mapping[str, Any], note: str, least: int) -> str:
     card = diagnoser.card_
     counts = card["n_by_diagnosis"]
+    few = hidden_cells({code: (n,) for code, n in counts.items()}, least)
     lines = [
         f"# {config.name}",
         "",
@@ -85,7 +89,7 @@ def _card(config: Config, diagnoser: Diagnoser, plain: Mapping[str, Any], note: 
         "decisions without time to think, and it suggests no dose.",
         "",
         f"- Model: {diagnoser.name}, as of: {diagnoser.moment}, reading: {plain['reading']}",
-        f"- Trained on: {card['n_cases']:,} cases, {len(counts)} diagnoses",
+        f"- Trained on: {card['n_cases']:,} cases, {said_diagnoses(counts)}",
         f"- Labels: {config.labels.rule}, {', '.join(config.labels.status)}; "
         f"fewer than {config.labels.min_cases} cases: {config.labels.rest}",
         f"- {note}",
@@ -98,9 +102,18 @@ def _card(config: Config, diagnoser: Diagnoser, plain: Mapping[str, Any], note: 
         "",
         "| code | name | training cases |",
         "|---|---|---|",
-        *(f"| {code} | {diagnoser.vocabulary_.diagnosis_name(code)} | {n:,} |" for code, n in counts.items()),
+        *(
+            f"| {code} | {_name(diagnoser, code)} | {'not shown' if code in few else f'{n:,}'} |"
+            for code, n in counts.items()
+        ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _name(diagnoser: Diagnoser, code: str) -> str:
+    """What a diagnosis is called, empty where that is its code."""
+    name = phrase("list.other", "en") if code == OTHER else diagnoser.vocabulary_.diagnosis_name(code)
+    return "" if name == code else name
 
 
 _ROWS = (

@@ -129,7 +129,7 @@ class AsOf(_Section):
     at: Annotated[Literal["arrival", "index", "end"] | float, BeforeValidator(_moment)] = "end"
     """`arrival`, `index` (the case's index time), `end`, or hours after the start of the encounter."""
     unknown_time: Literal["keep", "drop"] = "keep"
-    """What is done with findings without a time, unless the moment is `end`."""
+    """What is done with findings that do not say when they were known."""
 
 
 class Labels(_Section):

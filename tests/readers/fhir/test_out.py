@@ -80,7 +80,7 @@ def test_what_a_clinician_finds_in_it() -> None:
     coding = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "B05.9", "display": "measles"}
     assert measles["outcome"] == {"coding": [coding], "text": "measles"}
     assert (measles["probabilityDecimal"], flu["probabilityDecimal"]) == (62.0, 18.0)
-    assert other["outcome"]["text"] == "none of the listed diagnoses"
+    assert other["outcome"]["text"] == "None of the listed"
     assert made["basis"] == [{"type": "Observation", "display": "body temperature (LOINC:8310-5)"}]
     text = " ".join(n["text"] for n in made["note"])
     for part in (

@@ -14,7 +14,7 @@ from diagnosis.readers.ddxplus.patient_files import PatientFile
 from diagnosis.readers.states import states_of
 from diagnosis.records import Problem, Report
 from diagnosis.records.quarantine import write_quarantine
-from diagnosis.records.report import TableCount
+from diagnosis.records.report import TableCount, listed
 
 __all__ = ["account_of", "errors_of", "refusal", "set_aside", "warnings_of"]
 
@@ -65,10 +65,9 @@ def account_of(files: Sequence[PatientFile], cases: pa.Table, found: Findings) -
 def refusal(problems: Sequence[Problem], files: Sequence[PatientFile]) -> RecordsError:
     """The error that names every kind of problem and loads nothing."""
     counts = {"cases": TableCount(sum(f.count.read for f in files), sum(f.count.loaded for f in files))}
-    shown = "\n".join(f"  {p}" for p in problems[:20])
     return RecordsError(
         "asked for a release of DDXPlus",
-        f"found {len(problems):,} kind{'s' if len(problems) > 1 else ''} of errors:\n{shown}\n",
+        listed(problems),
         'mend them, or load the rest with on_error="quarantine" (diagnosis convert --quarantine FILE), which sets bad '
         "rows aside with their reasons",
         report=Report(tuple(problems), counts, refused=True),

@@ -63,7 +63,7 @@ def risk_assessment(
         ]
     predictions = [_prediction(one, names) for one in differential["ranked"]]
     if differential.get("other") is not None:
-        text = "none of the listed diagnoses"
+        text = "None of the listed"
         predictions.append({"outcome": {"text": text}, "probabilityDecimal": _percent(differential["other"])})
     if predictions:
         made["prediction"] = predictions

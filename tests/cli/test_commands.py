@@ -17,6 +17,7 @@ import pytest
 from tests.cli.commands import done, invoke, refused
 
 from diagnosis import Records, read_records, write_meds, write_records
+from diagnosis.errors import DiagnosisWarning
 
 COMMANDS = ["demo", "check", "convert", "train", "tune", "evaluate", "compare", "suggest", "explain", "config schema"]
 RUN = [sys.executable, "-c", "from diagnosis.cli import main; main()"]
@@ -196,7 +197,12 @@ def test_two_models_are_compared_on_the_same_cases(
     assert found["primary"] == "top.1"
     assert {one["metric"] for one in found["differences"]} >= {"top.1", "log_loss"}
     assert "top.1" in done(*arguments, "--metric", "top.1").stdout
-    assert "trained on" in refused("compare", trained["model"], trained["model"], write_records(ward, tmp_path / "all"))
+    every = ("compare", trained["model"], trained["model"], write_records(ward, tmp_path / "all"))
+    assert "trained on" in refused(*every)
+    left = json.loads(done(*every, "--on-seen", "leave_out", "--json").stdout)
+    assert left["n"] == found["n"]
+    with pytest.warns(DiagnosisWarning, match=f"{int(known.sum())} of .* trained on"):
+        assert json.loads(done(*every, "--on-seen", "report", "--json").stdout)["n"] > left["n"]
 
 
 def test_a_folder_of_parquet_is_answered_part_by_part(trained: dict[str, Any], ward: Records, tmp_path: Path):

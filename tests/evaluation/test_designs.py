@@ -113,7 +113,7 @@ def test_a_patient_on_both_sides_is_refused_by_row(records):
     shared = np.flatnonzero(np.isin(patients[train + 1].astype(str), patients[train].astype(str)))
     with pytest.raises(InputError, match=f"{len(shared):,} of 80 test cases") as caught:
         dx.cross_evaluate(Prior(), records, [(train, train + 1)])
-    assert f"rows {shared[0]}, " in str(caught.value)
+    assert f"counted from 1, rows {shared[0] + 1}, " in str(caught.value)
     assert str(patients[twice]) not in str(caught.value)
 
 
@@ -121,7 +121,7 @@ def test_an_evaluation_on_patients_that_were_trained_on_is_refused_by_row(linear
     train, test = split(small_records(120, seed=4), by="patient", test_size=0.4, seed=0)
     fitted = dx.Diagnoser(model="linear", folds=2).fit(train)
     both = Records.from_cases([*(test.case(i) for i in range(3)), train.case(0), train.case(5)])
-    with pytest.raises(InputError, match=r"2 of 5 cases .*rows 3, 4"):
+    with pytest.raises(InputError, match=r"2 of 5 cases .*counted from 1, rows 4, 5"):
         dx.evaluate(fitted, both, suspicions=False, n_boot=0)
     left = dx.evaluate(fitted, both, suspicions=False, n_boot=0, on_seen="leave_out")
     assert (left.n, left.n_seen, left.to_json()["n_seen"]) == (3, 2, 2)
@@ -211,9 +211,9 @@ def test_a_search_tunes_inside_each_training_side(records):
     assert search.cv == 2
 
 
-def test_the_bootstrap_is_the_default_for_few_cases_and_corrects_for_optimism(records):
-    draws = 4
-    found = dx.cross_evaluate(Free(), records, draws=draws, n_boot=10, baselines=False, suspicions=False, seed=5)
+def test_the_bootstrap_is_there_for_few_cases_and_corrects_for_optimism(records):
+    draws, asked = 4, {"n_boot": 10, "baselines": False, "suspicions": False, "seed": 5}
+    found = dx.cross_evaluate(Free(), records, method="auto", draws=draws, **asked)
     assert (found.method, found.n_fits, found.by) == ("bootstrap", 5 + draws + 1, "patient")
     one = {o.metric: o for o in found.optimism}["log_loss"]
     names, place = np.unique(records.groups.astype(str), return_inverse=True)
@@ -233,7 +233,8 @@ def test_the_bootstrap_is_the_default_for_few_cases_and_corrects_for_optimism(re
     n_outside = np.sum([out for out, _ in outside], axis=0)
     mean = np.sum([np.where(out, loss, 0) for out, loss in outside], axis=0) / np.maximum(n_outside, 1)
     assert one.out_of_bag == pytest.approx(mean[n_outside > 0].mean())
-    folds = dx.cross_evaluate(Free(), records, method="folds", n_boot=10, baselines=False, suspicions=False, seed=5)
+    folds = dx.cross_evaluate(Free(), records, **asked)
+    assert (folds.method, folds.optimism) == ("folds", ()), "a hundred fits are asked for, not taken"
     assert one.cross_validated == folds.evaluation.overall.values["log_loss"]
     assert one.believed
     assert one.interval[0] <= one.corrected <= one.interval[1]
@@ -261,7 +262,9 @@ class ByHeart(Free):
 
 
 def test_a_corrected_figure_that_cross_validation_does_not_allow_is_not_believed(records):
-    found = dx.cross_evaluate(ByHeart(), records, draws=3, n_boot=30, baselines=False, suspicions=False)
+    found = dx.cross_evaluate(
+        ByHeart(), records, method="bootstrap", draws=3, n_boot=30, baselines=False, suspicions=False
+    )
     of = {o.metric: o for o in found.optimism}
     assert of["top.1"].apparent == 1
     assert of["top.1"].corrected > 0.6  # of each draw's cases two thirds are known by heart, whoever is asked
@@ -306,7 +309,7 @@ def test_what_cannot_be_laid_out_is_refused(records):
     with pytest.raises(InputError, match="at least two patients"):
         dx.cross_evaluate(Prior(), alone)
     with pytest.raises(InputError, match="at least 2 times"):
-        dx.cross_evaluate(Prior(), records, draws=1)
+        dx.cross_evaluate(Prior(), records, method="bootstrap", draws=1)
     with pytest.raises(InputError, match="different times or more"):
         dx.cross_evaluate(Prior(), alone, "time")
     with pytest.raises(InputError, match="two values of `site`"):

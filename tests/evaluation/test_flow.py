@@ -181,6 +181,18 @@ def test_two_judges_of_one_role_are_compared():
     assert (found.n, found.agreed) == (2, 0.5)
 
 
+def test_two_that_name_one_diagnosis_throughout_have_no_kappa():
+    labels = [_label(i, "flu", role) for i in range(4) for role in ("principal", "reviewer")]
+    found = label_agreement(_records([{"case_id": f"c{i}"} for i in range(4)], labels), n_boot=20)
+    assert math.isnan(found.kappa)
+    assert (found.agreed, found.intervals.keys()) == (1.0, {"agreed", "ceiling"})
+    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert plain["kappa"] is None
+    assert plain["undefined"] in repr(found)
+    labels += [_label(4, "cold"), _label(4, "cold", "reviewer")]
+    assert label_agreement(_records([{"case_id": f"c{i}"} for i in range(5)], labels), n_boot=0).kappa == 1.0
+
+
 def test_the_published_example_of_the_sample_size_is_met():
     # Riley et al., BMJ 368:m441 (2020) and their program pmsampsize: R² .288, 24 parameters, prevalence .174.
     assert needed_cases(24, 0.288, 0.174) == 662

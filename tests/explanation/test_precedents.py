@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from tests.small import small_records
 
 import diagnosis as dx
+from diagnosis.models.track_record import LEAST_CASES, TrackRecord
+from diagnosis.pages.record import record_text
+from diagnosis.suggestions.calibrated import Calibrated
 from diagnosis.suggestions.case_page import page_of
 from diagnosis.suggestions.moments import asked_at, when_text
-from diagnosis.suggestions.precedents import confirmed_by, confirmed_text, similar_text
+from diagnosis.suggestions.precedents import confirmed_by, confirmed_text, record_of, similar_text
+
+shares = st.floats(0, 1)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +49,59 @@ def test_what_confirmed_a_diagnosis_is_counted_and_few_are_left_out() -> None:
     assert confirmed_by(small_records(5), ["B05.9"]) == {}
     assert confirmed_text({"confirmed_by": made}, "B05.9") == {"en": "by laboratory 6", "zh": "检验 6"}
     assert confirmed_text({}, "B05.9") is None
+
+
+@given(
+    arrays(np.float64, (40, 3), elements=st.floats(0.001, 1)), arrays(np.int64, 40, elements=st.integers(-1, 2)), shares
+)
+def test_a_track_record_counts_the_cases_that_were_given_such_a_probability(
+    drawn: np.ndarray, y: np.ndarray, asked: float
+) -> None:
+    proba = drawn / drawn.sum(axis=1, keepdims=True)
+    record = TrackRecord.of(proba, y)
+    back = TrackRecord.from_json(json.loads(json.dumps(record.to_json())))
+    for k in range(3):
+        low, high, given_, had = record.at(k, asked)
+        assert back is not None
+        assert back.at(k, asked) == (low, high, given_, had)
+        assert low <= asked < high or asked == high == 1.0
+        inside = (proba[:, k] >= low) & ((proba[:, k] < high) | (high == 1.0))
+        assert given_ == (int(inside.sum()) if inside.sum() >= LEAST_CASES else 0)
+        assert had == (int((inside & (y == k)).sum()) if given_ else 0)
+
+
+def test_the_page_says_how_often_a_diagnosis_was_right_at_such_a_probability(
+    differential: dx.Differential, tmp_path: Path
+) -> None:
+    diagnoser, first = differential.diagnoser, differential[0]
+    found = record_of(differential, first)
+    assert found is not None
+    assert found.low <= first.probability < found.high
+    # Each case was judged once, by a model of the others: no bin holds more than there are.
+    record = diagnoser.calibration_.record
+    assert record is not None
+    assert record.given.sum(axis=1).max() <= diagnoser.card_["n_cases"]
+    assert (record.had.sum(axis=1) <= list(diagnoser.card_["n_by_diagnosis"].values())).all()
+    sure = replace(first, probability=0.0)
+    for lang in ("en", "zh"):
+        page = differential.to_html(lang, questions=0)
+        assert record_text(found, lang) in page
+    low = record_of(differential, sure)
+    assert low is not None
+    assert record_text(low, "en").startswith(f"of the {low.given} cases given under\u00a01\u00a0%, {low.had} had it")
+    few = replace(low, given=0, had=0)
+    assert "too few to tell" in record_text(few, "en")
+    assert "不足 10 例" in record_text(few, "zh")
+    diagnoser.save(tmp_path / "model")
+    back = dx.load_diagnoser(tmp_path / "model")
+    again = back.suggest(differential.records, top=3)[0]
+    assert record_of(again, first) == found
+    # Elsewhere probabilities are other ones, and an older release has counted none.
+    adapted = back.adapt(prior={str(back.classes_[0]): 0.5}).suggest(differential.records, top=3)[0]
+    assert record_of(adapted, first) is None
+    assert "Track record" not in adapted.to_html(questions=0)
+    back.calibration_ = Calibrated.from_json({**back.calibration_.to_json(), "record": None})
+    assert record_of(back.suggest(differential.records, top=3)[0], first) is None
 
 
 def test_similar_cases_are_counted_by_diagnosis_and_no_id_is_named(differential: dx.Differential) -> None:

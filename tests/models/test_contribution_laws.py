@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from diagnosis.errors import InputError
 from diagnosis.models import BoostedModel, HybridModel, LinearModel, RankerModel
 from diagnosis.models.one_row import RowPredictor
-from diagnosis.models.trees import load_lightgbm
+from diagnosis.models.paths import Forest
+from diagnosis.models.trees import Trees, load_lightgbm
 
 SHAP_IMPORT = pytest.mark.filterwarnings(
     # shap 0.51 sets colours the way matplotlib is about to give up: shap/plots/colors/_colors.py
@@ -49,6 +51,26 @@ def test_sums_hold_where_trees_learn_what_the_linear_scores_leave(cohort, k, den
     model = HybridModel(boosted=boosted, folds=3, residual=True).fit(cases.X, cases.y, groups=cases.groups)
     scores, added = sums(model, cases.X, min(k, 5))
     np.testing.assert_allclose(added, scores, rtol=0, atol=1e-9)
+
+
+def test_rows_near_a_case_score_as_they_do_alone(cohort, model):
+    cases, rng = cohort(k=5, p=20), np.random.default_rng(0)
+    fitted = model.fit(cases.X, cases.y, groups=cases.groups)
+    one = cases.X[[3]]
+    other = np.repeat(one.toarray(), 60, axis=0)
+    for row, cell in enumerate(rng.integers(0, 20, (60, 3))):  # of the last row nothing changes
+        other[row, cell[: row % 4]] = rng.choice([0.0, 1.0, -0.7], len(cell[: row % 4]))
+    other = sparse.csr_matrix(other)
+    np.testing.assert_allclose(fitted.scores_near(one, other), fitted.scores(other), rtol=0, atol=1e-12)
+
+
+def test_splits_that_only_lightgbm_walks_are_left_to_it(cohort):
+    cases = cohort()
+    trees = BoostedModel(rounds=3, min_cases_leaf=2, early_stopping=0).fit(cases.X, cases.y).trees_
+    odd = Trees(trees.text.replace("num_cat=0", "num_cat=1"), trees.n_classes)
+    assert Forest.of(odd.text, 3) is None
+    assert Forest.of(trees.text, 3) is not None
+    assert Forest.of(trees.text.replace("decision_type=2", "decision_type=6"), 3) is None, "zeros as missing"
 
 
 @SHAP_IMPORT

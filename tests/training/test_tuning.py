@@ -125,7 +125,7 @@ def _go(file: Path, write_config: WriteConfig, trials: int, judge: Any = _valley
     knobs = knobs_of(read_config(write_config()))
     with study_in(file, {"cases": "abc"}) as study:
         try:
-            run_trials(study, knobs, judge, n_folds=3, trials=trials, timeout=timeout, seed=0, show=lambda _: None)
+            run_trials(study, knobs, judge, n_folds=3, trials=trials, timeout=timeout, seed=0, show=lambda *_: None)
         finally:
             done = tried(study)
     return done
@@ -154,6 +154,17 @@ def test_an_interrupted_study_comes_to_the_same_trials(write_config: WriteConfig
     assert min(t.log_loss for t in whole if t.state == "complete") < whole[0].log_loss
     assert _go(file, write_config, 5, stopping) == again  # enough already
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_it_says_which_fold_of_which_trial_is_fitted(write_config: WriteConfig, tmp_path: Path):
+    said: list[str] = []
+    knobs = knobs_of(read_config(write_config()))
+    with study_in(tmp_path / "s.db", {"model": {"kind": "linear"}}) as study:
+        show = lambda done, folds: said.append(tuning_module._said(done, folds, 3))  # noqa: E731
+        run_trials(study, knobs, _valley, n_folds=3, trials=2, timeout=None, seed=0, show=show)
+        assert study.study_name == "diagnosis linear"
+    assert said[:2] == [f"Tune: trial 1, fold {k} of 3, the config as given" for k in (1, 2)]
+    assert any(one.startswith("Tune: trial 2, fold 3 of 3; log-loss at best ") for one in said)
 
 
 def test_values_that_cannot_be_fitted_are_counted_and_the_config_itself_is_not(
@@ -201,9 +212,14 @@ def test_tuning_writes_a_config_that_trains_and_is_not_worse(
     monkeypatch.setattr(tuning_module.Folds, "of", _spy(tuning_module.Folds.of, seen))
     result = tune(path, ["seed=2"], trials=4, folds=3)
     assert result.best.log_loss <= result.given.log_loss
-    assert result.config == Path("runs/ward-tuned.yaml")
+    assert result.config == Path("runs/ward-linear-tuned.yaml")
     best = read_config(result.config)
-    assert (best.name, best.output, best.seed, best.labels.min_cases) == ("clinic-tuned", "runs/ward-tuned", 2, 3)
+    assert (best.name, best.output, best.seed, best.labels.min_cases) == (
+        "clinic-linear-tuned",
+        "runs/ward-linear-tuned",
+        2,
+        3,
+    )
     assert best.records == read_config(path).records
     for name, value in result.best.values.items():
         section, key = name.split(".")
@@ -239,6 +255,9 @@ def test_the_command_prints_both_and_goes_on_with_its_own_study_alone(write_conf
     assert other.exit_code == 2
     assert "other cases, seed" in other.stderr
     assert "--study OTHER.db" in other.stderr
+    kind = run.invoke(app, ["tune", str(path), "--study", str(file), "--set", "model={kind: boosted}"])
+    assert kind.exit_code == 2
+    assert "for a model of the kind boosted. It tunes one of the kind linear" in kind.stderr
 
 
 def test_paths_keep_their_meaning_beside_a_study_elsewhere(

@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from diagnosis.cli.cases import load
-from diagnosis.cli.options import AsJson, Encoding, Format, From, Model, Options, RecordsFolder, Top
+from diagnosis.cli.options import (
+    AsJson,
+    Encoding,
+    Format,
+    From,
+    Metric,
+    Model,
+    OnSeenPatients,
+    Options,
+    RecordsFolder,
+    Top,
+)
 from diagnosis.cli.output import as_json as json_line
 from diagnosis.cli.output import busy, output_to, print_json, say
 from diagnosis.cli.root import app
 from diagnosis.errors import InputError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
-    from diagnosis.evaluation.evaluate import OnSeen
     from diagnosis.suggestions import Differential
     from diagnosis.suggestions.diagnoser import Reading
 
@@ -37,9 +47,8 @@ def evaluate(
     format: Format = "tables",
     option: Options = None,
     by: Annotated[str, typer.Option(help="Groups, with commas: columns of cases, age_band, year or quarter.")] = "",
-    on_seen: Annotated[
-        str, typer.Option(help="What becomes of patients the model was trained on: report, leave_out or raise.")
-    ] = "report",
+    metric: Metric = "log_loss",
+    on_seen: OnSeenPatients = "report",
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole report, one HTML file.")] = None,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of the report.")] = "en",
     encoding: Encoding = None,
@@ -52,11 +61,10 @@ def evaluate(
     diagnoser, cases = load(model, records, format, option, encoding)
     groups = tuple(name.strip() for name in by.split(",") if name.strip())
     with busy(f"Evaluate on {len(cases):,} cases"):
-        evaluation = evaluate_records(diagnoser, cases, by=groups, on_seen=cast("OnSeen", on_seen))
+        evaluation = evaluate_records(diagnoser, cases, by=groups, on_seen=on_seen, primary=metric)
     if html:
         with busy("Write the report"), output_to(html) as out:
-            seen = cast("OnSeen", on_seen)
-            page = report(diagnoser, cases, evaluation=evaluation, on_seen=seen, title=model)
+            page = report(diagnoser, cases, evaluation=evaluation, on_seen=on_seen, title=model)
             out.write(page.to_html(lang))
         say(f"Report: {html}")
     print_json(evaluation.to_json()) if as_json else typer.echo(repr(evaluation))
@@ -67,7 +75,8 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="The model to compare with: a folder or an MLflow URI.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The other model.")],
     records: RecordsFolder,
-    metric: Annotated[str, typer.Option(help="The one metric declared before looking.")] = "log_loss",
+    metric: Metric = "log_loss",
+    on_seen: OnSeenPatients = "raise",
     format: Format = "tables",
     option: Options = None,
     encoding: Encoding = None,
@@ -81,7 +90,7 @@ def compare(
     with busy("Load the other model"):
         other = load_diagnoser(second)
     with busy(f"Compare on {len(cases):,} cases"):
-        found = compare_models(reference, other, cases, primary=metric)
+        found = compare_models(reference, other, cases, primary=metric, on_seen=on_seen)
     print_json(found.to_json()) if as_json else typer.echo(str(found))
 
 

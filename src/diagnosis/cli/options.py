@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,9 @@ __all__ = [
     "Encoding",
     "Format",
     "From",
+    "Metric",
     "Model",
+    "OnSeenPatients",
     "Options",
     "Overrides",
     "RecordsFolder",
@@ -31,6 +33,16 @@ From = Annotated[str, typer.Option("--from", metavar="F", help=f"The format of R
 Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="An option of that format, as in a config; may be repeated."),
+]
+OnSeenPatients = Annotated[
+    Literal["report", "leave_out", "raise"],
+    typer.Option(
+        help="What becomes of patients a model was trained on: report judges them and says so, leave_out judges the "
+        "others alone, raise refuses."
+    ),
+]
+Metric = Annotated[
+    str, typer.Option(help="The one metric declared before looking: log_loss, brier, mrr, ndcg, top.1, top.3 ...")
 ]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see `diagnosis config schema`.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; repeatable.")]

@@ -48,7 +48,12 @@ def tune(
     config: ConfigFile,
     trials: Annotated[int, typer.Option(min=1, help="How many the study is to hold, earlier ones included.")] = 50,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="No trial begins after it.")] = None,
-    study: Annotated[Path | None, typer.Option(metavar="FILE.db", help="Default: runs/NAME-tuning.db.")] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.db", help="The study; gone on with where it exists. Default: runs/NAME-KIND-tuning.db."
+        ),
+    ] = None,
     set_: Overrides = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,7 +7,8 @@ Python objects (pickle) between its processes: only in a network whose every mac
 
 from diagnosis.distributed.cluster import Workers, check_dask, workers_at, workers_here
 from diagnosis.distributed.fitting import check_model, fit_apart
-from diagnosis.distributed.parts import CasePart, SentPart
+from diagnosis.distributed.folder import folder_parts
+from diagnosis.distributed.parts import CasePart, SentPart, sent_parts
 from diagnosis.distributed.spread import Spread, encode_apart, send_rows
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "check_model",
     "encode_apart",
     "fit_apart",
+    "folder_parts",
     "send_rows",
+    "sent_parts",
     "workers_at",
     "workers_here",
 ]

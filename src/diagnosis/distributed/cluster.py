@@ -155,7 +155,8 @@ def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
     pids: list[int] = []
     try:
         with _connected(cluster, n) as workers:
-            pids = [pid for pid in workers.client.run(os.getpid).values() if pid != os.getpid()]
+            if processes:
+                pids = list(workers.client.run(_quietly).values())
             yield workers
     except BaseException:
         # One that waits in LightGBM's network for a process that is gone does not end by itself.
@@ -165,6 +166,14 @@ def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
         raise
     finally:
         cluster.close()
+
+
+def _quietly() -> int:
+    """Let a worker's process write nothing to standard output, as LightGBM's network does; return its id."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return os.getpid()
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def fit_apart(
     check_model(model)
     fitted = clone(model)
     # The numbers are with the workers.
-    cases = check_labels(fitted, sparse.csr_matrix(spread.shape), y, sample_weight, groups)  # type: ignore[arg-type]
+    cases = check_labels(fitted, sparse.csr_matrix(spread.shape), y, sample_weight, groups)
     large = spread.n_entries * len(cases.classes) >= LARGE_WORK
     if isinstance(model, LinearModel):
         return _cross(cross_linear, spread, cases, model, folds, False, seed)

@@ -9,9 +9,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diagnosis.errors import InputError
+from diagnosis.features.streaming import ENCODED, OF_CASES
+from diagnosis.readers import open_records
 from diagnosis.records import Records
+from diagnosis.records.as_of import At, UnknownTime
+from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["CasePart", "SentPart", "shares_of"]
+# Parts that a worker's share is cut into at least, so that it holds the records of a few cases only.
+_PIECES = 4
+__all__ = ["CasePart", "FolderPart", "SentPart", "sent_parts", "shares_of"]
 
 
 class CasePart(Protocol):
@@ -41,6 +48,73 @@ class SentPart:
     def records(self) -> Records:
         """Return them."""
         return self.sent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FolderPart:
+    """Cases of a folder in Parquet that the worker reads itself, with no more of them than is encoded.
+
+    Attributes
+    ----------
+    folder : str
+        The same path on every machine.
+    cases : slice
+        Which rows of ``cases``.
+    bounds : ndarray of int64
+        As of `RecordsFolder.in_order`, for these cases.
+    rows : ndarray of int64
+        Which of these cases are learned from.
+    n_findings : int
+        Findings they have as of the moment, as they were counted before.
+    at, unknown_time
+        The moment, as of `Records.as_of`.
+    vocabulary : Vocabulary
+        What is known of the codes.
+    """
+
+    folder: str
+    cases: slice
+    bounds: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    n_findings: int
+    at: At
+    unknown_time: UnknownTime
+    vocabulary: Vocabulary
+
+    @property
+    def n_cases(self) -> int:
+        """How many are learned from."""
+        return len(self.rows)
+
+    def records(self) -> Records:
+        """Read them.
+
+        Raises
+        ------
+        InputError
+            The folder is not what it was.
+        """
+        n = self.cases.stop - self.cases.start
+        whole = open_records(self.folder, batch_cases=n)
+        places = np.zeros(self.cases.stop + 1, np.int64)
+        places[self.cases.start :] = self.bounds
+        here = whole.between(self.cases.start, self.cases.stop, places)
+        read: list[Records] = here.over(list, columns=ENCODED, of_cases=OF_CASES)
+        found = read[0][self.rows].as_of(self.at, unknown_time=self.unknown_time)
+        if len(read) != 1 or len(found.coded) != self.n_findings:
+            raise InputError(
+                "records that stay as they are while a run reads them",
+                "a folder was changed since the run began, or a worker reads another one at its path",
+                "start the run again when nothing writes there",
+            )
+        found.vocabulary = self.vocabulary
+        return found
+
+
+def sent_parts(records: Records, n_workers: int) -> list[CasePart]:
+    """Cut cases into parts that are sent, a few for each worker."""
+    step = max(-(-len(records) // (n_workers * _PIECES)), 1)
+    return [SentPart(records[start : start + step]) for start in range(0, len(records), step)]
 
 
 def shares_of(sizes: NDArray[np.int64], n_workers: int) -> list[slice]:

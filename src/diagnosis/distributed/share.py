@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,10 @@ class Share:
         self._parts: tuple[CasePart, ...] = ()
         self._X: Any = None
         self._sums: CaseSums | None = None
+
+    def sees(self, folder: str) -> bool:
+        """Whether this worker can read a folder."""
+        return Path(folder).is_dir()
 
     def hold(self, parts: Sequence[CasePart]) -> None:
         """Take the parts to be counted and encoded."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from diagnosis.errors import InputError
+from diagnosis.evaluation.bootstrap import interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from diagnosis.records.records import Records
 
 __all__ = ["Agreement", "judgements", "label_agreement"]
-
-_PERCENT = (2.5, 97.5)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,12 +33,13 @@ class Agreement:
     agreed : float
         Share of cases in which they are the same.
     kappa : float
-        Cohen's, agreement beyond chance (Educational and Psychological Measurement 20:37, 1960).
+        Cohen's, agreement beyond chance (Educational and Psychological Measurement 20:37, 1960); nan where both name
+        one and the same diagnosis throughout, since chance alone then agrees always (`undefined` says so).
     ceiling : float
         Top-1 that a model which always knows the truth reaches at most when judged by one of the two: the square root
         of `agreed`, where both are equally good and err apart. If their errors go together, it is lower still.
     intervals : mapping of str to (low, high)
-        Of the three, central 95 % over draws of patients.
+        Of those that are defined, central 95 % over draws of patients.
     """
 
     n: int
@@ -51,9 +51,15 @@ class Agreement:
     ceiling: float
     intervals: dict[str, tuple[float, float]]
 
+    @property
+    def undefined(self) -> str | None:
+        """Why there is no kappa, where there is none."""
+        return "both name one diagnosis throughout, on which chance agrees as well" if np.isnan(self.kappa) else None
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self) | {"intervals": {name: list(ends) for name, ends in self.intervals.items()}}
+        """Return plain values; a kappa that is not defined is None."""
+        plain = asdict(self) | {"intervals": {name: list(ends) for name, ends in self.intervals.items()}}
+        return plain | {"kappa": None if np.isnan(self.kappa) else self.kappa, "undefined": self.undefined}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a measure: metric, estimate, low, high."""
@@ -66,9 +72,10 @@ class Agreement:
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
+        kappa = f"{self.kappa:.3f}" if self.undefined is None else f"not defined ({self.undefined})"
         return (
             f"{self.n:,} cases judged twice ({self.first}, {self.second}): {self.agreed:.1%} agree, kappa "
-            f"{self.kappa:.3f}; a model that knows the truth reaches a top-1 of {self.ceiling:.1%} at most"
+            f"{kappa}; a model that knows the truth reaches a top-1 of {self.ceiling:.1%} at most"
         )
 
 
@@ -105,9 +112,9 @@ def label_agreement(
     for _ in range(n_boot if n_patients > 1 else 0):
         counts = np.bincount(rng.integers(n_patients, size=n_patients), minlength=n_patients)
         drawn.append(_measures(one, two, counts[patient]))
-    ends = np.nanpercentile(np.array(drawn), _PERCENT, axis=0).T.tolist() if drawn else []
     names = ("agreed", "kappa", "ceiling")
-    intervals = {name: (low, high) for name, (low, high) in zip(names, ends, strict=False)}
+    draws = dict(zip(names, np.array(drawn).T, strict=False)) if drawn else {}
+    intervals = {name: found for name, values in draws.items() if (found := interval(values)) is not None}
     return Agreement(len(both), n_patients, first, second, *measured, intervals)
 
 
@@ -136,6 +143,7 @@ def _measures(
 ) -> tuple[float, float, float]:
     w = np.ones(len(one)) if weight is None else weight.astype(float)
     agreed = float(np.average(one == two, weights=w))
-    names = np.unique(np.concatenate([one, two]))
-    kappa = float(cohen_kappa_score(one, two, sample_weight=w)) if len(names) > 1 and agreed < 1 else 1.0
+    drawn = w > 0
+    several = len(np.unique(np.concatenate([one[drawn], two[drawn]]))) > 1
+    kappa = float(cohen_kappa_score(one, two, sample_weight=w)) if several else np.nan
     return agreed, kappa, float(np.sqrt(agreed))

@@ -151,7 +151,7 @@ def compare(
         Draws of patients; at least 1.
     seed : int
     on_seen
-        As in `evaluate`.
+        As in `evaluate`; where such cases are judged all the same, a `DiagnosisWarning` counts them.
 
     Returns
     -------
@@ -179,6 +179,7 @@ def compare(
         raise InputError("Cases with a diagnosis to compare on", "found none", "check the labels, or give `y`")
     some, names = records[kept], _names(everyone)
     _warn_of_moments(everyone)
+    _warn_of_seen(everyone, some)
     _, patient = np.unique(some.groups.astype(str), return_inverse=True)
     metrics = tuple(dict.fromkeys((primary, *_METRICS)))
     ratios = []
@@ -198,6 +199,15 @@ def _warn_of_moments(everyone: Sequence[Evaluated]) -> None:
     moments = [str(getattr(one, "moment", "end")) for one in everyone]
     if len(set(moments)) > 1:
         says = f"The diagnosers answer as of different moments ({', '.join(moments)}): who sees more does better by it."
+        warnings.warn(says, DiagnosisWarning, stacklevel=3)
+
+
+def _warn_of_seen(everyone: Sequence[Evaluated], records: Records) -> None:
+    """Say it where cases are judged all the same that one of them was trained on: it does better by it."""
+    known = [ids for one in everyone if (ids := getattr(one, "training_ids_", None)) is not None]
+    n = int(np.logical_or.reduce([ids.seen(records) for ids in known]).sum()) if known else 0
+    if n:
+        says = f"{n:,} of {len(records):,} cases are of patients that one of the models was trained on, by their ids."
         warnings.warn(says, DiagnosisWarning, stacklevel=3)
 
 

@@ -36,7 +36,7 @@ def cross_evaluate(
     records: Records,
     by: By | Iterable[tuple[NDArray[np.integer], NDArray[np.integer]]] = "patient",
     *,
-    method: Method = "auto",
+    method: Method = "folds",
     y: ArrayLike | None = None,
     show_by: str | Sequence[str] = (),
     folds: int = 5,
@@ -65,11 +65,11 @@ def cross_evaluate(
         ``patient``: patients at random. ``site``: each site left out once. ``group``: each group, or folds of groups.
         ``time``: from the past to the next period, step by step. Except by patient, test cases of patients who are
         trained on are left out and counted. Pairs of positions of your own are refused where they share a patient.
-    method : {"auto", "folds", "bootstrap"}
+    method : {"folds", "bootstrap", "auto"}
         By patient: cross-validation alone, or with a bootstrap beside it that corrects the figures of the fit on all
-        cases for optimism (Harrell, Lee and Mark, Statistics in Medicine 15:361, 1996), which is what ``"auto"`` takes
-        below 5,000 labelled cases. A corrected figure that cross-validation does not allow is not believed, see
-        `OptimismOf`.
+        cases for optimism (Harrell, Lee and Mark, Statistics in Medicine 15:361, 1996), at the price of `draws` fits
+        more; ``"auto"`` asks for it below 5,000 labelled cases, where it is worth its price. A corrected figure that
+        cross-validation does not allow is not believed, see `OptimismOf`.
     y : array-like of shape (n_cases,), optional
         True diagnoses, instead of those in the records.
     show_by : str or sequence of str
@@ -77,7 +77,7 @@ def cross_evaluate(
     folds, repeats : int
         Of cross-validation; repeats deal the patients anew.
     draws : int
-        Refits of the bootstrap.
+        Refits of the bootstrap, each as dear as a fit; a bar shows how far they are.
     baselines : bool
         Also fit the prior, age and sex alone, and naive Bayes on each training side.
     n_boot, seed, min_cell, primary, suspicions

@@ -19,9 +19,7 @@ __all__ = ["probabilities_alone"]
 
 
 def probabilities_alone(model: Model, scale: Scale, X: csr_matrix) -> FloatArray | None:
-    """Return the calibrated probabilities of one case, as it gets them among others.
-
-    With one temperature these are the same bits; with a factor for each case they are equal to 1e-12.
+    """Return the calibrated probabilities of one case, equal to 1e-12 to those it gets among others.
 
     Parameters
     ----------
@@ -44,15 +42,15 @@ def probabilities_alone(model: Model, scale: Scale, X: csr_matrix) -> FloatArray
         boosted = model
     if (linear is None and boosted is None) or not is_encoded_row(X, model):
         return None
-    scores = None
+    columns, values, scores = X.indices.astype(np.intp), X.data.astype(np.float64), None
     if boosted is not None:
         row = boosted.trees_.row()
         if row is None:
             return None
-        scores = row(X)
+        scores = row.of_cells(columns, values)
         scores *= b
     if linear is not None:
-        own: FloatArray = (X @ linear.coef_.T)[0]
+        own: FloatArray = values.dot(linear.coef_.T.take(columns, axis=0))
         own += linear.intercept_
         own *= a
         scores = own if scores is None else np.add(scores, own, own)

@@ -6,7 +6,6 @@ each ends with the same trees. Its sockets are neither encrypted nor authenticat
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,24 +101,10 @@ def joined(together: Together, parameters: dict[str, Any]) -> Iterator[Shared]:
     # The network belongs to the thread; a booster is only what opens and closes it.
     holder = lgb.Booster({"verbosity": -1}, lgb.Dataset(np.zeros((2, 1)), [0.0, 1.0], params={"verbosity": -1}))
     try:
-        with _no_output():
-            holder.set_network(",".join(machines), int(machines[number].rpartition(":")[2]), _MINUTES, len(machines))
+        holder.set_network(",".join(machines), int(machines[number].rpartition(":")[2]), _MINUTES, len(machines))
     except lgb.basic.LightGBMError as error:
         raise lost_others() from error
     try:
         yield Shared(own, bins)
     finally:
         holder.free_network()
-
-
-@contextmanager
-def _no_output() -> Iterator[None]:
-    """Send what is written to standard output nowhere: LightGBM's listening thread says so whatever the verbosity."""
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diagnosis.models.protocol import FloatArray, Matrix
 
@@ -74,9 +75,11 @@ class RowPredictor:
     def __call__(self, X: Matrix) -> FloatArray:
         """Return what is predicted for a matrix of one row, dense or CSR without duplicates; one dimension."""
         if isinstance(X, np.ndarray):
-            columns, values = slice(None), X[0]
-        else:  # with numbers of another type numpy takes three times as long
-            columns, values = X.indices.astype(np.intp), X.data.astype(np.float64)
+            return self.of_cells(slice(None), X[0])
+        return self.of_cells(X.indices.astype(np.intp), X.data.astype(np.float64))
+
+    def of_cells(self, columns: NDArray[np.intp] | slice, values: FloatArray) -> FloatArray:
+        """Return what is predicted for a case whose other columns are 0; with other types of numbers much slower."""
         with self._lock:
             self._row[columns] = values
             failed = self._predict(*self._given)

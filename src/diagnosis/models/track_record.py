@@ -42,7 +42,7 @@ class TrackRecord:
         y_index : ndarray of int64, shape (n_cases,)
             The diagnosis of each case; negative: one that the model does not know, so that none of the columns is it.
         """
-        n, k = proba.shape
+        k = proba.shape[1]
         place = _bin(proba) + len(EDGES[1:]) * np.arange(k)
         size = k * len(EDGES[1:])
         known = np.flatnonzero(y_index >= 0)

@@ -10,7 +10,16 @@ from diagnosis.pages.report import ReportFigure, ReportPage, ReportSection, Repo
 from diagnosis.pages.reveal import Reveal, check_reveal, without_list
 from diagnosis.pages.review import SummaryRow, render_review
 from diagnosis.pages.tables import html_table
-from diagnosis.pages.values import CasePage, ContrastView, FlagView, ModelView, NotUsed, QuestionView, SuggestionView
+from diagnosis.pages.values import (
+    CasePage,
+    ContrastView,
+    FlagView,
+    ModelView,
+    NotUsed,
+    QuestionView,
+    RecordView,
+    SuggestionView,
+)
 from diagnosis.pages.worklist import WorklistRow, render_worklist
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "ModelView",
     "NotUsed",
     "QuestionView",
+    "RecordView",
     "RecordedFinding",
     "ReportFigure",
     "ReportPage",

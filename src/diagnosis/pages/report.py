@@ -139,7 +139,7 @@ def render_report(page: ReportPage, lang: str = "en", *, fragment: bool = False)
         .render(
             page=page,
             parts=parts,
-            title=page.title,
+            title=says(page.title),
             says=says,
             t=lambda key: phrase(key, lang),
             top=3 if fragment else 1,

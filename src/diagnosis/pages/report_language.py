@@ -71,8 +71,9 @@ class ReportLanguage:
 
     def _list(self, text: str) -> str:
         """Return a list of which every part is known."""
-        said = [self._whole(part) for part in text.split(", ")]
-        return "、".join(said) if len(said) > 1 and all(said) else ""
+        parts = text.split(", ")
+        said = [self._whole(part) for part in parts] if len(parts) > 1 else []
+        return "、".join(said) if said and all(said) else ""
 
     def _sentence(self, text: str) -> str:
         if whole := self._whole(text):

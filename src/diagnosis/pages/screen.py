@@ -9,9 +9,10 @@ from diagnosis.pages import evidence, findings, numbers, words
 from diagnosis.pages.bars import probability_bar
 from diagnosis.pages.flags import flag_text, reached
 from diagnosis.pages.observations import Observation, RecordedFinding, Text, in_language
+from diagnosis.pages.record import record_text
 from diagnosis.pages.reveal import Notes, field_id, notes_of
 from diagnosis.pages.translations import counted, phrase
-from diagnosis.pages.values import CasePage, FlagView, QuestionView, SuggestionView
+from diagnosis.pages.values import CasePage, FlagView, QuestionView, RecordView, SuggestionView
 
 __all__ = ["CaseScreen", "Group"]
 
@@ -182,6 +183,10 @@ class CaseScreen:
         values, rival = {"name": self.text(s.name, s.code)}, self.measured(s)[1]
         return self.t("evidence.caption.rival" if rival else "evidence.caption", {**values, "rival": rival})
 
+    def record(self, seen: RecordView) -> str:
+        """Return how often a diagnosis was right where it was given such a probability."""
+        return record_text(seen, self.lang)
+
     @property
     def asks(self) -> bool:
         """Whether the page says what would change its list."""
@@ -292,6 +297,7 @@ class CaseScreen:
             ("moment", self.moment),
             ("reading", f"{evidence.enumerated('reading', page.reading, self.lang)} {self.t('trust.rounding')}"),
             ("factors", self.t("trust.factors.says")),
+            *((("record", self.t("trust.record.says")),) if any(s.record for s in page.suggestions) else ()),
             ("model", model),
             ("trained", self.text(page.trained_on) or self.t("trust.trained_unstated")),
         )

@@ -43,6 +43,8 @@ class Partitions:
         Over all parts.
     zone : str, optional
         IANA zone of times that name none.
+    skipped : int
+        Rows before the first that is read.
     """
 
     table: TableFormat
@@ -50,6 +52,11 @@ class Partitions:
     schema: pa.Schema
     n_rows: int
     zone: str | None = None
+    skipped: int = 0
+
+    def between(self, start: int, stop: int) -> Partitions:
+        """The rows from number `start` up to `stop`, counted over all parts; others are not decoded."""
+        return replace(self, skipped=self.skipped + start, n_rows=stop - start)
 
     def only(self, columns: Sequence[str] | None) -> Partitions:
         """The same rows with these of their columns (those that there are); all of them where None."""
@@ -69,11 +76,17 @@ class Partitions:
         """
         names = self.schema.names
         coded = [n for n in names if pa.types.is_string(self.schema.field(n).type) and self._repeats(n)]
+        skip, left = self.skipped, self.n_rows
         for part in self.parts:
-            start = 0
-            for batch in _read(part, names, coded, rows):
-                yield self._typed(batch, part, start)
-                start += len(batch)
+            if skip and skip >= (n_rows := _schema(part)[1]):
+                skip -= n_rows
+                continue
+            for start, batch in _read(part, names, coded, rows, skip):
+                if left <= 0:
+                    return
+                yield self._typed(batch[:left], part, start)
+                left -= len(batch)
+            skip = 0
 
     def empty(self) -> pa.Table:
         """A typed table without a row."""
@@ -163,10 +176,21 @@ def _type_in(schema: pa.Schema, name: str) -> str:
     return str(schema.field(name).type) if name in schema.names else "missing"
 
 
-def _read(part: Path, names: Sequence[str], coded: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+def _read(
+    part: Path, names: Sequence[str], coded: Sequence[str], rows: int, skip: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Read a part without its first `skip` rows; each batch comes with the number of its first row."""
     try:
         with pq.ParquetFile(part, read_dictionary=list(coded), page_checksum_verification=True) as file:
-            yield from file.iter_batches(rows, columns=list(names), use_threads=False)
+            start, groups = 0, list(range(file.num_row_groups))
+            while skip and groups and start + (n := file.metadata.row_group(groups[0]).num_rows) <= skip:
+                start += n
+                groups.pop(0)
+            for batch in file.iter_batches(rows, row_groups=groups, columns=list(names), use_threads=False):
+                left_out = min(max(skip - start, 0), len(batch))
+                if left_out < len(batch):
+                    yield start + left_out, batch[left_out:]
+                start += len(batch)
     except _UNREADABLE as error:
         raise _damaged(part, error) from None
 

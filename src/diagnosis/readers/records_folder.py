@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -133,6 +134,27 @@ class RecordsFolder:
             return work(self._parts(columns, of_cases))
         self._check_ids()
         return done
+
+    def in_order(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]] | None:
+        """The ids of all cases, and where the findings of each begin among the rows and the last end (one more).
+
+        None where the findings do not come in the order of their cases.
+        """
+
+        def looked_at(parts: Iterator[Records]) -> list[tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]]:
+            return [(part.case_ids, np.diff(part.coded.offsets)) for part in parts]
+
+        seen = self.over(looked_at, columns=(), of_cases=())
+        if not self._in_order:
+            return None
+        ids, counts = zip(*seen, strict=True) if seen else ((), ())
+        return np.concatenate([np.empty(0, object), *ids]), np.cumsum(np.concatenate([[0], *counts]))
+
+    def between(self, first: int, stop: int, bounds: npt.NDArray[np.int64]) -> RecordsFolder:
+        """The cases from number `first` up to `stop` with their findings; `bounds` as of `in_order`."""
+        cases = self._cases.between(first, stop)
+        others = {"findings": self._others["findings"].between(int(bounds[first]), int(bounds[stop]))}
+        return RecordsFolder(cases, others, self._small, info=self.info, batch_cases=self.batch_cases)
 
     @cached_property
     def report(self) -> Report:

@@ -13,8 +13,10 @@ from sklearn.base import clone
 from diagnosis.errors import InputError
 from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
+from diagnosis.models.calibration import softmax
 from diagnosis.models.protocol import Model
 from diagnosis.models.registry import AUTO, choose_kind, make_model
+from diagnosis.models.track_record import TrackRecord
 from diagnosis.records import Records
 from diagnosis.suggestions.answer_table import count_answers
 from diagnosis.suggestions.calibrated import Calibrated, Declared, calibrate

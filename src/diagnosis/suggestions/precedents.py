@@ -1,4 +1,4 @@
-"""What stands behind a diagnosis in the training cases: what confirmed it, and which diagnoses similar cases had."""
+"""What stands behind a diagnosis in training: what confirmed it, how often it was right, what similar cases had."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from diagnosis.errors import InputError
+from diagnosis.models.track_record import LEAST_CASES
+from diagnosis.pages import RecordView
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
-    from diagnosis.suggestions.differential import Differential
+    from diagnosis.suggestions.differential import Differential, Suggestion
 
-__all__ = ["confirmed_by", "confirmed_text", "similar_text"]
+__all__ = ["confirmed_by", "confirmed_text", "record_of", "similar_text"]
 
 # Fewer training cases than this are not told apart.
 _LEAST = 5
@@ -63,6 +67,21 @@ def confirmed_text(card: Mapping[str, Any], diagnosis: str) -> dict[str, str] | 
         lang: _JOIN[lang].join(f"{_BASES.get(basis, {}).get(lang, basis)} {n:,}" for basis, n in counts.items())
         for lang in _JOIN
     }
+
+
+def record_of(differential: Differential, suggestion: Suggestion) -> RecordView | None:
+    """Say how often a diagnosis was right among training cases that were given a probability like the one shown.
+
+    None where it was not counted: by an older release, or where the probabilities are no longer those that were counted
+    (adapted to another place, from an updated model, or of the differential reading).
+    """
+    diagnoser = differential.diagnoser
+    record, card = diagnoser.calibration_.record, diagnoser.card_
+    if record is None or "adapted" in card or card.get("updates") or differential.reading != "posterior":
+        return None
+    place = int(np.searchsorted(diagnoser.classes_.astype(str), suggestion.diagnosis))
+    low, high, given, had = record.at(place, suggestion.probability)
+    return RecordView(low=low, high=high, given=given, had=had, least=LEAST_CASES)
 
 
 def similar_text(differential: Differential, k: int) -> dict[str, str] | None:

@@ -20,6 +20,7 @@ from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.suggestions.bundle import load_bundle
 from diagnosis.suggestions.fitting import fit_records
 from diagnosis.training.building import build_diagnoser
+from diagnosis.training.engine import Learning
 from diagnosis.training.judged import Judged, read_judged, write_judged
 from diagnosis.training.kept_fit import LearnOnce, read_batch, write_batch
 from diagnosis.training.sides import Sides
@@ -78,12 +79,15 @@ class Fitting:
         What the saved model says of its own making.
     kept : Kept
     steps : Steps
+    learning : callable
+        As `diagnosis.suggestions.learned.learn`: where cases are encoded and models fitted.
     """
 
     config: Config
     provenance: Mapping[str, Any]
     kept: Kept
     steps: Steps
+    learning: Learning
 
     def diagnoser(self, records: Records, name: str, of: str) -> Diagnoser:
         """Fit and calibrate on records, keep both under `name`; or read what was kept."""
@@ -92,7 +96,7 @@ class Fitting:
             return load_bundle(done / "bundle")
         made = build_diagnoser(self.config)
         text = f"Fit {self.config.model.kind} on {len(records):,} cases{of}"
-        learning = LearnOnce(self.kept, f"{name}fit", self.steps, text)
+        learning = LearnOnce(self.kept, f"{name}fit", self.steps, text, self.learning)
         with self.steps("calibrate", f"Calibrate{of}"):
             fit_records(made, made.as_known(records), None, None, learning=learning).give_to(made)
             with self.kept.step(f"{name}calibrate") as folder:

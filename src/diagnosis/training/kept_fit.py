@@ -15,7 +15,8 @@ from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.files import read_arrays, write_arrays
 from diagnosis.models.registry import MODELS
-from diagnosis.suggestions.learned import Labelled, OutOfFold, learn
+from diagnosis.suggestions.learned import Labelled, OutOfFold
+from diagnosis.training.engine import Learning
 
 if TYPE_CHECKING:
     from diagnosis.models.protocol import Model
@@ -37,13 +38,16 @@ class LearnOnce:
     steps : Steps
     text : str
         What is shown while it lasts.
+    learning : callable
+        `learn`, or what takes its place.
     """
 
-    def __init__(self, kept: Kept, name: str, steps: Steps, text: str) -> None:
+    def __init__(self, kept: Kept, name: str, steps: Steps, text: str, learning: Learning) -> None:
         self.kept = kept
         self.name = name
         self.steps = steps
         self.text = text
+        self.learning = learning
 
     def __call__(
         self,
@@ -61,7 +65,7 @@ class LearnOnce:
         if done is not None:
             return _read(done)
         with self.steps("fit", self.text):
-            made = learn(labelled, encoder, model, weight=weight, folds=folds, seed=seed, masking=masking)
+            made = self.learning(labelled, encoder, model, weight=weight, folds=folds, seed=seed, masking=masking)
             with self.kept.step(self.name) as folder:
                 _write(folder, *made)
         return made

@@ -13,6 +13,7 @@ from diagnosis.errors import ConfigError
 from diagnosis.tracking import DataSet, TrackedRun, git_commit, versions
 from diagnosis.training.cohort import take_part
 from diagnosis.training.config import Config, read_config
+from diagnosis.training.engine import learning_on, where_done
 from diagnosis.training.explaining import review_page
 from diagnosis.training.fitting import Fitted, Fitting, fit_each, fit_once
 from diagnosis.training.kept import Kept, content_key
@@ -92,13 +93,14 @@ def train(config: Config | str | Path, overrides: Sequence[str] = ()) -> Trainin
 
 
 def _run(config: Config, steps: Steps, place: Path, run: TrackedRun | None) -> TrainingResult:
-    loaded = _load(config, steps)
-    commit = git_commit(Path.cwd())
-    kept = _kept(place, config, loaded.digest, commit)
-    provenance = {"config": config.portable(), "digest": loaded.digest, "git_commit": commit}
-    fitted = _fit(Fitting(config, provenance, kept, steps), loaded)
+    with learning_on(config) as learning:
+        loaded = _load(config, steps)
+        commit = git_commit(Path.cwd())
+        kept = _kept(place, config, loaded.digest, commit)
+        provenance = {"config": config.portable(), "digest": loaded.digest, "git_commit": commit}
+        fitted = _fit(Fitting(config, provenance, kept, steps, learning), loaded)
     synthetic = _SYNTHETIC if fitted.test.info.get("synthetic") else ""
-    note = fitted.note + _chosen(fitted.diagnoser) + synthetic
+    note = fitted.note + _chosen(fitted.diagnoser) + where_done(config) + synthetic
     _explain(config, steps, kept, fitted)
     _report(config, steps, kept, fitted, note)
 

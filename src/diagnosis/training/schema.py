@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from diagnosis.errors import InputError
 from diagnosis.features import checked_windows
+from diagnosis.training.dask_plan import DaskPlan
 from diagnosis.training.section import Section as _Section
 from diagnosis.training.tracking_plan import Tracking
 
@@ -18,6 +19,7 @@ __all__ = [
     "Calibration",
     "Cohort",
     "Config",
+    "DaskPlan",
     "EvaluationPlan",
     "Features",
     "Labels",
@@ -274,8 +276,10 @@ class Config(_Section):
     """Seed of everything that is drawn."""
     n_jobs: Annotated[int, AfterValidator(_jobs)] = 1
     """Threads; -1 takes one a core."""
-    engine: Literal["local"] = "local"
-    """Where the work runs: `local`, this machine."""
+    engine: Literal["local", "dask"] = "local"
+    """Where cases are encoded and models fitted: `local`, this machine; `dask`, the workers that `dask` names."""
+    dask: DaskPlan = DaskPlan()
+    """The workers of `engine: dask`."""
     records: Records = Source(format="sample")
     """The past cases: a folder, or `{path, format, encoding}`. The default is the synthetic sample."""
     test_records: Records | None = None
@@ -323,7 +327,9 @@ class Config(_Section):
 
     def portable(self) -> dict[str, object]:
         """Return what decides the result, as plain values: all but paths, tracking and the number of threads."""
-        plain = self.model_dump(mode="json", exclude={"output", "tracking", "n_jobs"})
+        plain = self.model_dump(mode="json", exclude={"output", "tracking", "n_jobs", "dask"})
+        if self.engine == "dask":
+            plain["dask"] = {"workers": self.dask.workers}
         for name in ("records", "test_records"):
             if plain[name] is not None:
                 del plain[name]["path"]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -106,7 +107,9 @@ def study_in(file: Path, made_from: Mapping[str, object]) -> Iterator[Study]:
         else:
             _begin(file)
         with _storage(file) as storage:
-            study = optuna.create_study(storage=storage, study_name=_NAME, load_if_exists=True)
+            before = optuna.get_all_study_names(storage)
+            name = before[0] if before else f"{_NAME} {_kind(made_from)}".strip()
+            study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
             _bind(study, json.loads(json.dumps(made_from)), file)
             yield study
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
@@ -172,12 +175,25 @@ def _bind(study: Study, made_from: Mapping[str, object], file: Path) -> None:
         study.set_user_attr(_MADE_FROM, made_from)
         return
     before = known if isinstance(known, dict) else {}
+    kinds = _kind(before), _kind(made_from)
+    if all(kinds) and kinds[0] != kinds[1]:
+        raise InputError(
+            f"The study {file} was to go on for a model of the kind {kinds[1]}",
+            f"It tunes one of the kind {kinds[0]}, whose trials say nothing of the other",
+            "Leave --study away, so that each kind has a study of its own, or name another file.",
+        )
     if other := [name for name in sorted({*before, *made_from}) if before.get(name) != made_from.get(name)]:
         raise InputError(
             f"The study {file} was to go on",
             f"It was made with other {', '.join(other)}, so its trials cannot be compared with new ones",
             "Begin another with --study OTHER.db, remove the file, or go back to the config and the records it is of.",
         )
+
+
+def _kind(made_from: Mapping[str, object]) -> str:
+    """Kind of model that a study tunes; empty where it does not say."""
+    model = made_from.get("model")
+    return str(model.get("kind", "")) if isinstance(model, Mapping) else ""
 
 
 def tried(study: Study) -> list[Tried]:
@@ -209,7 +225,7 @@ def run_trials(
     trials: int,
     timeout: float | None,
     seed: int,
-    show: Callable[[list[Tried]], None],
+    show: Callable[[list[Tried], int], None],
 ) -> list[Tried]:
     """Go on until there are so many trials; the first is always the config as given.
 
@@ -229,26 +245,28 @@ def run_trials(
         No further trial begins after it; the first always does.
     seed : int
     show : callable
-        Is handed the finished trials, at the start and after each.
+        Is handed the finished trials and how many folds of the running one are fitted, whenever that changes.
     """
     import optuna
 
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
     end = None if timeout is None else time.monotonic() + timeout
     done = tried(study)
-    show(done)
+    show(done, 0)
     while len(done) < trials and (not done or end is None or time.monotonic() < end):
         own = int(np.random.SeedSequence((seed, len(done))).generate_state(1)[0])
         study.sampler = optuna.samplers.TPESampler(seed=own, constant_liar=False)
         if not done and not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
             study.enqueue_trial({knob.name: knob.given for knob in knobs}, user_attrs={_GIVEN: True})
-        _run(study, study.ask(), knobs, judge, n_folds)
+        _run(study, study.ask(), knobs, judge, n_folds, partial(show, done))
         done = tried(study)
-        show(done)
+        show(done, 0)
     return done
 
 
-def _run(study: Study, trial: Trial, knobs: Sequence[Knob], judge: Judge, n_folds: int) -> None:
+def _run(
+    study: Study, trial: Trial, knobs: Sequence[Knob], judge: Judge, n_folds: int, show: Callable[[int], None]
+) -> None:
     """Run one trial and write down what became of it."""
     from optuna.trial import TrialState
 
@@ -258,6 +276,7 @@ def _run(study: Study, trial: Trial, knobs: Sequence[Knob], judge: Judge, n_fold
     try:
         for step, folds in enumerate(judge({} if given else values)):
             trial.report(mean_of(folds), step)
+            show(step + 1)
             if not given and len(folds) < n_folds and trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
                 return

@@ -16,10 +16,21 @@ from diagnosis.training.yaml_file import dump_yaml
 if TYPE_CHECKING:
     from diagnosis.training.schema import Config
 
-__all__ = ["check_tuned", "tuned_path", "write_tuned"]
+__all__ = ["check_tuned", "of_kind", "tuned_path", "write_tuned"]
 
 _MARK = "# Written by `diagnosis tune`"
 _SOURCES = ("records", "test_records", "knowledge", "vocabulary")
+
+
+def of_kind(name: str, kind: str) -> str:
+    """Return a name that tells the kind of model too, so that the study of one kind is not taken for another's.
+
+    Examples
+    --------
+    >>> of_kind("clinic", "linear"), of_kind("clinic-linear", "linear")
+    ('clinic-linear', 'clinic-linear')
+    """
+    return name if name.endswith(f"-{kind}") else f"{name}-{kind}"
 
 
 def tuned_path(study: Path) -> Path:
@@ -51,7 +62,7 @@ def write_tuned(
     """Write the config as given with other values, whole or not at all.
 
     Keys keep their order and paths their meaning; comments are lost. The name and the output, if one is set, get
-    `-tuned` behind them, so that a training run does not replace that of the config as given.
+    the kind of model and `-tuned` behind them, so that a training run does not replace that of the config as given.
 
     Parameters
     ----------
@@ -69,9 +80,9 @@ def write_tuned(
         Put at the top.
     """
     plain, _ = plain_config(given, overrides)
-    plain = {"name": config.name, **plain} | {"name": f"{config.name}-tuned"}
+    plain = {"name": config.name, **plain} | {"name": f"{of_kind(config.name, config.model.kind)}-tuned"}
     if config.output:
-        plain["output"] = f"{config.output.rstrip('/')}-tuned"
+        plain["output"] = f"{of_kind(config.output.rstrip('/'), config.model.kind)}-tuned"
     for key in _SOURCES:
         if isinstance(plain.get(key), str):
             plain[key] = _moved(plain[key], given.parent, path.parent)

@@ -19,7 +19,7 @@ from diagnosis.training.search_space import Knob, kept, knobs_of, with_values
 from diagnosis.training.sides import one_split
 from diagnosis.training.steps import Steps
 from diagnosis.training.study import Tried, check_optuna, run_trials, study_in
-from diagnosis.training.tuned_config import check_tuned, tuned_path, write_tuned
+from diagnosis.training.tuned_config import check_tuned, of_kind, tuned_path, write_tuned
 from diagnosis.training.tuning_result import TuningResult, best_of
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def tune(
     timeout : float, optional, seconds
         No further trial begins after it.
     study : str or Path, optional
-        The SQLite file of the study, gone on with if it exists; `runs/NAME-tuning.db`, beside the run's folder, when
-        not given. The best config is written beside it.
+        The SQLite file of the study, gone on with if it exists; `runs/NAME-KIND-tuning.db`, beside the run's folder,
+        when not given, with the kind of model that the config asks for. The best config is written beside it.
     folds : int
         At least 2.
 
@@ -77,21 +77,22 @@ def tune(
         If the study cannot be written.
     """
     check_optuna()
-    path, config = Path(path), read_config(path, overrides)
-    file = Path(study) if study else config.folder.with_name(f"{config.folder.name}-tuning.db")
+    path, asked = Path(path), read_config(path, overrides)
+    own = asked.folder.with_name(f"{of_kind(asked.folder.name, asked.model.kind)}-tuning.db")
+    file = Path(study) if study else own
     best_path = tuned_path(file)
-    _check(config, trials, timeout, file, made=study is None)
+    _check(asked, trials, timeout, file, made=study is None)
     check_tuned(best_path)
     steps = Steps()
     with steps("read", "Read the records"):
-        records = _training_side(config)
-        held = Folds.of(records, config, folds)
-    config, chosen = _with_kind(config, len(held.classes))
+        records = _training_side(asked)
+        held = Folds.of(records, asked, folds)
+    config, chosen = _with_kind(asked, len(held.classes))
     knobs, also = knobs_of(config), kept(config)
 
     made_from = _made_from(config, records, knobs, folds)
     try:
-        with study_in(file, made_from) as opened, _bar(trials) as show:
+        with study_in(file, made_from) as opened, _bar(trials, len(held)) as show:
             done = run_trials(
                 opened,
                 knobs,
@@ -115,7 +116,7 @@ def tune(
         config=best_path,
     )
     best = also | dict(result.best.values) if result.best.values else {}
-    write_tuned(best_path, path, overrides, config, chosen | best, result.note)
+    write_tuned(best_path, path, overrides, asked, chosen | best, result.note)
     return result
 
 
@@ -161,21 +162,25 @@ def _made_from(config: Config, records: Records, knobs: Sequence[Knob], folds: i
 
 
 @contextmanager
-def _bar(trials: int) -> Iterator[Callable[[list[Tried]], None]]:
-    """Show on a terminal how far the study is, and what is best so far."""
+def _bar(trials: int, n_folds: int) -> Iterator[Callable[[list[Tried], int], None]]:
+    """Show on a terminal how far the study is, fold by fold, and what is best so far."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("Tune", total=trials)
 
-        def show(done: list[Tried]) -> None:
-            text = "Tune"
-            if done:
-                first, best = done[0], best_of(done)
-                text = f"Tune: log-loss {best.log_loss:.4f}, as given {first.log_loss:.4f}"
-            bar.update(task, description=text, completed=len(done))
+        def show(done: list[Tried], folds: int) -> None:
+            bar.update(task, description=_said(done, folds, n_folds), completed=len(done) + folds / n_folds)
 
         yield show
+
+
+def _said(done: list[Tried], folds: int, n_folds: int) -> str:
+    """Say what is being fitted, and what is best so far."""
+    now = f"Tune: trial {len(done) + 1}, fold {min(folds + 1, n_folds)} of {n_folds}"
+    if not done:
+        return f"{now}, the config as given"
+    return f"{now}; log-loss at best {best_of(done).log_loss:.4f}, as given {done[0].log_loss:.4f}"

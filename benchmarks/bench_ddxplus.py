@@ -7,15 +7,23 @@ together with a random half of the patients at hand, and tested on the other hal
 two readings are judged against the reference lists by the authors' metrics (threshold 0.01). Of the test half each row
 of evidence is taken away with a chance of one half (nine tenths), at random, before anything is looked at; the training
 cases stay whole, and whether masked copies of them are learned is the library's own choice (`auto`).
+
+Each stage tells its CPU seconds and the peak of memory so far on stderr, and the fit what its larger parts took.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import os
+import pstats
+import resource
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +34,27 @@ from diagnosis.records import Records
 from diagnosis.suggestions import Diagnoser, Policy
 
 DRAWN = {"small": 5_000, "medium": 40_000, "full": 200_000}
+#: Parts of a fit that are told, as file and function.
+PARTS = {
+    ("learned.py", "label"): "cases with a diagnosis",
+    ("encoder.py", "fit_transform"): "encoding",
+    ("masking.py", "wants_copies"): "are blanks unknown?",
+    ("masking.py", "with_copies"): "masked copies",
+    ("learned.py", "learn"): "the posterior, with these",
+    ("fitting.py", "_calibrated"): "calibration, sets, flags",
+    ("fitting.py", "_reading"): "the differential reading",
+    ("answer_table.py", "count_answers"): "answers by diagnosis",
+    ("learned.py", "describe"): "the card",
+    ("neighbours.py", "of"): "neighbours",
+}
+T = TypeVar("T")
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=list(DRAWN), default="small")
+    parser.add_argument("--drawn", type=int, help="another number of drawn patients")
     parser.add_argument("--model", default="hybrid")
     parser.add_argument("--masking", choices=["auto", "off"], default="auto")
     parser.add_argument("--json", action="store_true")
@@ -40,16 +63,19 @@ def main() -> None:
     if not data:
         raise SystemExit("set DIAGNOSIS_DATA to the folder of the real sets")
     folder = Path(data) / "ddxplus"
-    real = read_ddxplus(folder)
+    real = told("read", lambda: read_ddxplus(folder))
     order = np.random.default_rng(0).permutation(len(real))
     half = len(real) // 2
-    drawn = sample_ddxplus(folder / "conditional_probabilities.json", DRAWN[asked.size], seed=0)
-    train, test = together(drawn, real[np.sort(order[:half])]), real[np.sort(order[half:])]
-    start = time.perf_counter()
-    diagnoser = Diagnoser(model=asked.model, target="both", policy=Policy(masking=asked.masking)).fit(train)
-    seconds = time.perf_counter() - start
+    n_drawn = asked.drawn or DRAWN[asked.size]
+    drawn = told("draw", lambda: sample_ddxplus(folder / "conditional_probabilities.json", n_drawn, seed=0))
+    train = told("put together", lambda: together(drawn, real[np.sort(order[:half])]))
+    test = real[np.sort(order[half:])]
+    start = time.process_time()
+    diagnoser = Diagnoser(model=asked.model, target="both", policy=Policy(masking=asked.masking))
+    told("fit", lambda: in_parts(lambda: diagnoser.fit(train)))
+    seconds = time.process_time() - start
     parts = {"all evidence": test, "half of it": masked(test, 0.5), "a tenth of it": masked(test, 0.1)}
-    rows = {name: judge(diagnoser, cases) for name, cases in parts.items()}
+    rows = {name: told(name, lambda c=cases: judge(diagnoser, c)) for name, cases in parts.items()}  # type: ignore[misc]
     if asked.json:
         print(
             json.dumps(
@@ -59,7 +85,7 @@ def main() -> None:
         )
         return
     sizes = f"{len(train):,} training cases, {len(test):,} test cases"
-    print(f"{asked.model}, masking {asked.masking}, {sizes}, fitted in {seconds:.0f} s")
+    print(f"{asked.model}, masking {asked.masking}, {sizes}, fitted in {seconds:.0f} s of CPU")
     sure = f"{'top-1':>8}{'log-loss':>10}{'in set':>8}{'size':>6}"
     print(f"{'':<14}{sure}{'posterior as list: DDR, DDP, DDF1':>40}{'differential: DDR, DDP, DDF1':>40}")
     for name, row in rows.items():
@@ -68,6 +94,26 @@ def main() -> None:
         )
         sure = f"{row['log_loss']:>10.3f}{row['coverage']:>8.3f}{row['mean_size']:>6.1f}"
         print(f"{name:<14}{row['top1']:>8.4f}{sure}{lists}")
+
+
+def told(stage: str, work: Callable[[], T]) -> T:
+    """Do some work, and say what it took."""
+    cpu, clock = time.process_time(), time.perf_counter()
+    made = work()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+    print(f"{stage:<28}{cpu:>8.1f} s of CPU{clock:>8.1f} s, peak {peak:.1f} GiB", file=sys.stderr, flush=True)
+    return made
+
+
+def in_parts(work: Callable[[], T]) -> T:
+    """Do some work, and say what its larger parts took; one may hold another."""
+    profile = cProfile.Profile(time.process_time)
+    made = profile.runcall(work)
+    for (file, _, name), (*_, seconds, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        if part := PARTS.get((Path(file).name, name)):
+            print(f"  {part:<26}{seconds:>8.1f} s of CPU", file=sys.stderr, flush=True)
+    return made
 
 
 def together(*parts: Records) -> Records:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from diagnosis.records import Records
 from diagnosis.suggestions import Diagnoser, Policy, Workup, simulate_workup
 
 #: Patients to train on, to choose the stop on, and to ask.
-DRAWN = {"tiny": (4_000, 60, 80), "small": (8_000, 100, 300), "full": (50_000, 400, 1_000)}
+DRAWN = {"tiny": (4_000, 60, 80), "small": (8_000, 60, 300), "full": (50_000, 200, 1_000)}
 MOST, MEAN = 45, 17.0
 #: Probability of the first diagnosis that is enough, and the gain of the best question below which none is asked.
 RULES = ((0.95, 0.01), (0.98, 0.005), (0.99, 0.002), (0.995, 0.001))
@@ -48,14 +49,18 @@ def main() -> None:
     drawn = sample_ddxplus(folder / "conditional_probabilities.json", n_train + n_stop + n_test, seed=0)
     real = read_ddxplus(folder)
     some = np.sort(np.random.default_rng(0).permutation(len(real))[:n_test])
+    start = time.process_time()
     diagnoser = Diagnoser(model=asked.model, folds=2, policy=Policy(masking="interview")).fit(drawn[:n_train])
+    fitted = time.process_time()
     rule = chosen_rule(diagnoser, drawn[n_train : n_train + n_stop])
+    spent = {"fit": fitted - start, "choose the stop": time.process_time() - fitted}
+    print(", ".join(f"{stage} {s:.0f} s of CPU" for stage, s in spent.items()), file=sys.stderr, flush=True)
     rows = {
         name: played(diagnoser, cases, rule)
         for name, cases in (("drawn", drawn[n_train + n_stop :]), ("published", real[some]))
     }
     if asked.json:
-        print(json.dumps({"model": asked.model, "n_train": n_train, "rule": rule, "rows": rows}, indent=1))
+        print(json.dumps({"model": asked.model, "n_train": n_train, "rule": rule, "s": spent, "rows": rows}, indent=1))
         return
     print(f"{asked.model}, {n_train:,} training patients; enough at {rule[0]:.1%}, or below {rule[1]:g} nats to gain")
     for name, row in rows.items():

@@ -38,8 +38,8 @@ def rendered() -> dict[str, str]:
         made[f"withheld {lang}"] = render_case(without_list(golden["kawasaki"]), lang)
         made[f"worklist {lang}"] = waiting.to_html(lang)
         made[f"folded worklist {lang}"] = waiting.to_html(lang, reveal="after_answer")
-    made["report en"] = dx.report(diagnoser, test, title="In a browser").to_html()
-    return made
+    report = dx.report(diagnoser, test, title="In a browser")
+    return made | {f"report {lang}": report.to_html(lang) for lang in ("en", "zh")}
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import diagnosis as dx
+from diagnosis.errors import UnknownNameError
 from diagnosis.evaluation import EvaluationReport
 from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
 from diagnosis.evaluation.site_matrix import SiteCell
@@ -79,6 +81,22 @@ def test_its_numbers_are_the_evaluation_s(made: EvaluationReport, text: str) -> 
         assert one.says[:40] in text.replace("&#39;", "'").replace("&#34;", '"')
     assert json.loads(json.dumps(made.to_json(), allow_nan=False))["evaluation"]["n"] == made.evaluation.n
     assert repr(made).startswith("<EvaluationReport 'Ward 5 <b>'")
+
+
+def test_in_chinese_it_has_the_same_numbers_and_nothing_is_left_in_english(made: EvaluationReport, text: str) -> None:
+    chinese = made.to_html("zh")
+    seen = [[unescape(one) for one in re.findall(r">([^<>]+)<", page.split("</style>")[1])] for page in (text, chinese)]
+    names = {*made.names.values(), *made.names_zh.values()}
+    told = ["\n".join(one for one in texts if one not in names) for texts in seen]
+    assert len({tuple(sorted(re.findall(r"\d+(?:[.,]\d+)*", one))) for one in told}) == 1
+    known = {*names, *made.names, *made.card["n_by_place"]["site"], "Ward 5 <b>", "NDCG", "TRIPOD", "top"}
+    known |= {"ICD", "Brier", "Riley", "Nagelkerke", "Austin", "Vickers", "Elkin", "Collins", "BMJ", "softmax", "OTHER"}
+    words = {word for one in seen[1] if one not in known for word in re.findall("[A-Za-z]{3,}", one)}
+    left = {"linear", "diagnosis", "sample", "generator", "seed", "Ward", "set", "mean", "size", "index", "arrival"}
+    assert words - known - left == set()
+    assert "在未见过的患者上的结果" in chinese
+    with pytest.raises(UnknownNameError, match="en, zh"):
+        made.to_html("fr")
 
 
 def test_the_card_holds_every_item_once_and_does_not_make_up_what_it_cannot_know(

@@ -14,7 +14,7 @@ from tests.small import small_records
 from diagnosis.errors import UnknownCodeError
 from diagnosis.explanation import Evidence, Line, SuggestionEvidence, contrast
 from diagnosis.explanation.explain import relative_to_list
-from diagnosis.pages.evidence import evidence_groups
+from diagnosis.pages.evidence import chart_scale, evidence_groups
 from diagnosis.suggestions import Diagnoser, Differential
 from diagnosis.suggestions.case_page import _suggestions, page_of
 
@@ -87,7 +87,10 @@ def views(evidence: Evidence, answer: Differential) -> list[list[tuple[str, str,
     page = page_of(answer, questions=0)
     shown = tuple(_suggestions(answer, evidence, answer.records.vocabulary))
     page = replace(page, suggestions=shown)
-    return [[(r.name, r.factor, r.bar) for _, rows in evidence_groups(page, s, "en") for r in rows] for s in shown]
+    scale = chart_scale(page)
+    return [
+        [(r.name, r.factor, r.bar) for _, rows in evidence_groups(page, s, scale, "en") for r in rows] for s in shown
+    ]
 
 
 def test_a_worked_contrast() -> None:

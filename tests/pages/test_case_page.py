@@ -58,7 +58,7 @@ def test_who_what_and_the_fixed_lines_are_on_every_page(golden: Callable[[str], 
             "不提供治疗或剂量建议",
             "本模型只认识 42 种诊断",
             "没有不可漏诊策略",
-            "略去 3 项之后的结果",
+            "其后的 3 项结果未采用",
             "支持：",
             "不支持：",
         ):
@@ -243,13 +243,13 @@ def test_the_moment(moment: Any, later: int, said: str, plain: Plain, read_html:
         (
             FlagView(kind="unknown_codes", values={"n": 1}),
             "Not understood: 1 recorded finding is not known to the model and was not used.",
-            "未能理解：1 项记录的发现不为模型所知，未予使用。",
+            "未能理解：1 项记录不为模型所知，未予使用。",
         ),
         (
             FlagView(kind="too_little_evidence", says="no finding"),
             "Too little evidence: No recorded finding can be used: none is known to the model, or a measured one lacks "
             "its value.",
-            "依据不足：没有可用的发现：均不为模型所知，或测量项目缺少数值。",
+            "依据不足：没有可用的记录：均不为模型所知，或测量项目缺少数值。",
         ),
         (FlagView(kind="must_not_miss", says="look again"), "Must not be missed: look again", "不可漏诊：look again"),
         (FlagView(kind="house_rule", says={"zh": "复查"}), "house_rule: 复查", "house_rule：复查"),

@@ -10,6 +10,7 @@ import pytest
 
 from diagnosis.errors import UnknownNameError
 from diagnosis.pages import CasePage, ModelView, render_case, render_review
+from diagnosis.pages.report_language import ReportLanguage, catalogue
 from diagnosis.pages.translations import LANGUAGES, phrases
 
 ROOM = files("diagnosis.pages")
@@ -27,7 +28,24 @@ def test_a_phrase_speaks_both_languages_with_the_same_places(key: str) -> None:
 
 
 def test_chinese_never_claims_to_confirm_or_to_exclude() -> None:
-    assert [k for k, texts in phrases().items() if re.search("确诊|排除|诊断为", texts["zh"])] == []
+    said = [texts["zh"] for texts in phrases().values()] + list(catalogue().values())
+    assert [text for text in said if re.search("确诊|排除|诊断为", text)] == []
+
+
+def test_the_catalogue_of_the_report_carries_every_place_over_and_ends_no_sentence() -> None:
+    assert [key for key, said in catalogue().items() if _places(key) != _places(said)] == []
+    assert [key for key, said in catalogue().items() if key.endswith(".") or said.endswith("。")] == []
+
+
+def test_a_report_keeps_what_it_has_no_word_for() -> None:
+    chinese = ReportLanguage("zh", {"measles": "麻疹", "Influenza with fever": "流感伴发热"})
+    assert chinese("Of the 3 cases with “measles”, 99% have it.") == "Of the 3 cases with “measles”, 99% have it."
+    assert chinese("By ward") == "按ward"
+    assert chinese("Not updated. Something new; no one knows.") == "未更新。Something new；no one knows."
+    assert chinese("Influenza wit…") == "流感伴发热"
+    assert chinese("sex, age_band") == "性别、年龄段"
+    assert chinese("0.123") == "0.123"
+    assert ReportLanguage("en")("measles, index") == "measles, index"
 
 
 def test_english_never_claims_to_confirm_or_to_rule_out() -> None:

@@ -104,7 +104,7 @@ def test_the_sentences_read_as_a_clinician_would_write_them() -> None:
 
 def test_no_reason_is_said_so() -> None:
     assert str(for_sentence([WHEEZE], "en")) == "For: no recorded finding sets it above the rest of the list."
-    assert str(against_sentence([], "zh")) == "不支持：记录中没有使其低于列表中其他诊断的发现。"
+    assert str(against_sentence([], "zh")) == "不支持：记录中没有依据使其低于列表中的其他诊断。"
 
 
 def test_a_contrast_names_its_rival_in_every_sentence() -> None:

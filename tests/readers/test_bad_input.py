@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from diagnosis.errors import InputError, RecordsError, UnknownNameError, WorkError
-from diagnosis.readers import formats, read_records, write_records
+from diagnosis.readers import formats, open_records, read_records, write_records
 from diagnosis.records import Problem, Records
 
 GOOD_CASES = "case_id,patient_id,age_years,sex,time\nid-one,secret-7,4,female,2024-01-01T08:00:00Z\nid-two,,5,male,\n"
@@ -407,6 +407,37 @@ def test_a_quote_that_swallows_rows_is_suspected(write: Write) -> None:
     findings = 'case_id,code,status\nid-one,"fever,present\nid-two,cough",absent\n'
     report = read_records(write(findings_csv=findings)).report
     assert [(p.kind, p.column, p.rows) for p in report.warnings] == [("line_break", "code", (1,))]
+
+
+def test_signs_that_cannot_be_seen_are_reported(write: Write) -> None:
+    report = read_records(
+        write(
+            cases_csv="case_id,patient_id\na\x00,p\nb,q\ufeff\nc,r\nd,s\ne,t\n",
+            findings_csv="case_id,code,status\nb,fe\u200bver,present\nc,cough\t,present\nd,咳嗽,present\n",
+        )
+    ).report
+    found = {(p.table, p.column): p.rows for p in report.warnings if p.kind == "unseen_sign"}
+    assert found == {("cases", "case_id"): (1,), ("cases", "patient_id"): (2,), ("findings", "code"): (1, 2)}
+
+
+@pytest.mark.parametrize("column", ["site", "sex", "patient_id"])
+def test_a_nested_column_of_parquet_is_an_error_in_its_rows(tmp_path: Path, column: str) -> None:
+    cases = {"case_id": ["a", "b"], column: pa.array([[1], None] if column == "sex" else [{"a": 1}, None])}
+    pq.write_table(pa.table(cases), tmp_path / "cases.parquet")
+    pq.write_table(pa.table({"case_id": ["b"], "code": ["x"], "status": ["absent"]}), tmp_path / "findings.parquet")
+    with pytest.raises(RecordsError) as caught:
+        read_records(tmp_path)
+    assert [(p.column, p.rows) for p in caught.value.report.errors] == [(column, (1,))]
+    assert read_records(tmp_path, on_error="quarantine", quarantine=tmp_path / "q").case_ids.tolist() == ["b"]
+
+
+def test_a_column_that_stands_twice_in_parquet_is_named(tmp_path: Path) -> None:
+    ids = pa.array(["a"])
+    pq.write_table(pa.Table.from_arrays([ids, ids], names=["case_id", "case_id"]), tmp_path / "cases.parquet")
+    pq.write_table(pa.table({"case_id": ids, "code": ["x"], "status": ["absent"]}), tmp_path / "findings.parquet")
+    for read in (read_records, open_records):
+        with pytest.raises(InputError, match="`case_id` stands more than once"):
+            read(tmp_path)
 
 
 def test_writing_refuses_what_it_would_destroy(write: Write, tmp_path: Path) -> None:

@@ -120,10 +120,11 @@ def test_a_differential_may_be_a_mapping() -> None:
         (lambda: Case(visit="followup"), "follow_up"),
     ],
 )
-def test_a_misspelt_word_is_told_the_nearest(make: Any, near: str) -> None:
+def test_a_misspelt_word_is_told_the_nearest_and_not_repeated(make: Any, near: str) -> None:
     with pytest.raises(InputError) as caught:
         make()
     assert near in caught.value.near
+    assert caught.value.found == "found something else"
 
 
 @pytest.mark.parametrize(

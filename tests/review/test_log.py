@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from tests.small import small_records
@@ -28,6 +28,7 @@ from diagnosis.errors import InputError, UnknownCodeError, UnknownNameError, Wor
 from diagnosis.review import Review
 from diagnosis.review.agreement import agreement_of, kappa
 from diagnosis.review.chain import Entry, content_hash, row_hash, text_of, verify_chain
+from diagnosis.review.in_view import difference, paired_difference
 from diagnosis.review.labels import label_rows, with_reviews
 from diagnosis.suggestions import Differential
 
@@ -314,6 +315,8 @@ def test_other_than_the_first_is_not_the_first(log: dx.ReviewLog, differentials:
     first = differentials[0].ranked[0].diagnosis
     with pytest.raises(InputError, match="agree"):
         log.add(differentials[0], reviewer="Li", verdict="other", diagnosis=first)
+    unseen = log.add(differentials[0], reviewer="Li", verdict="other", diagnosis=first, revealed=False)
+    assert (unseen.verdict, unseen.diagnosis) == ("agree", first), "who never saw the list cannot know that it is first"
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=2, max_size=40))
@@ -326,6 +329,18 @@ def test_kappa_is_the_one_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     assert value == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
     assert low <= value + 1e-12
     assert value <= high + 1e-12
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+@settings(max_examples=30)
+def test_intervals_of_what_seeing_the_list_does(pairs: list[tuple[bool, bool]]) -> None:
+    one, other = (list(column) for column in zip(*pairs, strict=True))
+    for made, swapped in (
+        (difference(one, other), difference(other, one)),
+        (paired_difference(pairs), paired_difference([(b, a) for a, b in pairs])),
+    ):
+        assert made == pytest.approx((-swapped[0], -swapped[2], -swapped[1]))
+        assert -1 <= made[1] <= made[2] <= 1
 
 
 def test_the_interval_of_kappa_is_that_of_drawing_cases_again() -> None:
@@ -357,6 +372,17 @@ def test_agreement_by_hand() -> None:
     pair = made.between.iloc[0]
     assert (pair["one"], pair["other"], pair["n"], pair["agreement"]) == ("Li", "Wu", 2, 0.5)
     assert made.to_json()["with_model"][1]["n_before"] == 0
+    assert made.by_view.loc["first idea", ["n", "first"]].tolist() == [3, 0]
+    assert made.by_view.loc["in view", ["n", "first"]].tolist() == [5, pytest.approx(3 / 5)]
+    assert made.by_view.loc["in view - first idea", ["n", "first"]].tolist() == [3, pytest.approx(1 / 3)]
+    assert made.to_json()["by_view"][2] == {"list": "withheld", "n": 0, "first": None, "low": None, "high": None}
+    alone = [review(reviewer="Xu", case_id=f"w{i}", diagnosis="flu", revealed=None) for i in range(3)]
+    apart = agreement_of([*reviews, *alone, review(reviewer="Xu", case_id="w3", diagnosis="gout", revealed=None)])
+    assert apart.by_view.loc["withheld", ["n", "first"]].tolist() == [4, 0.75]
+    assert apart.by_view.loc["in view - withheld", "first"] == pytest.approx(3 / 5 - 3 / 4)
+    assert (apart.with_model.loc["Xu", "n_withheld"], apart.with_model.loc["Li", "n_withheld"]) == (4, 0)
+    assert (apart.by_view["low"] <= apart.by_view["first"]).all()
+    assert (apart.by_view["first"] <= apart.by_view["high"]).all()
     assert "no case has two reviewers" in repr(agreement_of(reviews[:1]))
     assert len(agreement_of([]).with_model) == 1
 

@@ -75,29 +75,44 @@ def test_what_a_colleague_needs_stays(case: dx.Records) -> None:
 
 def test_short_texts_and_great_ages_tell_nobody_either() -> None:
     tells = ["seen 12.03.2024", "since 2031", "call 13812345678", "as C-4711 before", "a@b.cn", "2024年3月12日"]
-    plain = ["E. coli", "1:2048", "120/80", "O Rh+", "2.5-3.0", "大肠杆菌"]
-    texts = [*tells, *plain]
+    plain = ["E. coli", "1:2048", "120/80", "O Rh+", "2.5-3.0", "大肠杆菌", "阴性"]
+    names = ["Dr Zhang saw it", "张三丰", "li wei", "Mme Durand"]
+    texts = [*tells, *names, *plain]
     n = len(texts)
     findings = {
         "case_id": ["C-4711"] * n,
         "code": [f"f{i}" for i in range(n)],
         "status": ["present"] * n,
         "text": texts,
-        "modifiers": [f"of {one}" for one in texts],
+        "specimen": ["arterial blood", "LOINC:LA9633-4", "脑脊液", "of Mr Durand", *[None] * (n - 4)],
         "onset_age_years": [93.0, 61.0, *[None] * (n - 2)],
         "duration_days": [34_000.0, 30.0, *[None] * (n - 2)],
     }
     cases: dict[str, Any] = {"case_id": ["C-4711"], "age_years": [96.0]}
-    made, left = deidentified(dx.Records.from_tables({"cases": cases, "findings": findings}))
+    records = dx.Records.from_tables({"cases": cases, "findings": findings})
+    made, left = deidentified(records, texts=["e. coli ", "大肠杆菌"])
     after = made.frame("findings")
     assert after["text"].dropna().tolist() == plain
-    assert after["modifiers"].dropna().tolist() == [f"of {one}" for one in plain]
+    assert after["specimen"].dropna().tolist() == ["arterial blood", "LOINC:LA9633-4", "脑脊液"]
+    assert {"E. coli", "大肠杆菌"}.isdisjoint(deidentified(records)[0].frame("findings")["text"].dropna())
     assert after["onset_age_years"].dropna().tolist() == [90, 61]
     assert after["duration_days"].dropna().tolist() == [30]
     assert [one for one in left if "texts" in one or "onset" in one] == [
-        "texts of findings with a date, a long number, an address or an id: 12",
+        "texts of findings with a date, a long number, an address or an id: 6",
+        "texts of findings that neither vocabulary nor model knows: they may hold a name: 5",
         "ages at onset and durations of more than 89 years: 2",
     ]
+
+
+def test_a_code_that_somebody_wrote_leaves_with_its_finding(case: dx.Records) -> None:
+    written = ["fever", "LOCAL:771", "Zhang San coughs", "C-4711/a", "rash on the left arm"]
+    findings = {"case_id": ["C-4711"] * 5, "code": written, "status": ["present"] * 5}
+    words = {"code": ["rash on the left arm"], "name": ["rash on the left arm"]}
+    made, left = deidentified(
+        dx.Records.from_tables({"cases": case.arrow("cases"), "findings": findings, "vocabulary": words})
+    )
+    assert made.frame("findings")["code"].tolist() == ["fever", "LOCAL:771", "rash on the left arm"]
+    assert "findings whose code is a text that the vocabulary does not hold: 2" in left
 
 
 def test_the_page_does_not_say_where_the_model_comes_from(sample: dx.Records, tmp_path: Path) -> None:
@@ -166,6 +181,10 @@ def test_a_packet_goes_out_and_its_answer_comes_back(
     assert (review.basis, review.seconds) == ("imaging", 150.0)
     with pytest.raises(InputError, match="merged before"):
         log.merge(tmp_path / "back.yaml", differentials)
+    assert log.redact(one.case_id, "asked for") == 1
+    with pytest.raises(InputError, match="was redacted"):
+        log.merge(tmp_path / "back.yaml", differentials)
+    assert log.verify()
     with pytest.raises(InputError, match="none of these"):
         dx.ReviewLog(tmp_path / "other.db").merge(tmp_path / "back.yaml", [differentials[0]])
     with pytest.raises(InputError, match="there already"):
@@ -191,6 +210,32 @@ def test_a_file_that_is_no_answer(text: str, says: str, tmp_path: Path) -> None:
         read_answer(tmp_path / "back.yaml")
     with pytest.raises(InputError, match="cannot be read"):
         read_answer(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3", "is a PDF"),
+        (b"PK\x03\x04\x14\x00", "zip archive"),
+        (b"\x89PNG\r\n\x1a\n\x00", "is a picture"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "is a picture"),
+        (b"{\\rtf1\\ansi}", "document"),
+        (b"packet: a\x00\x01", "no text"),
+        ("packet: a\nreviewer: 王".encode("gbk"), "UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_called_what_it_is(raw: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "back.yaml").write_bytes(raw)
+    with pytest.raises(InputError, match=says) as caught:
+        read_answer(tmp_path / "back.yaml")
+    assert "in quotes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_an_answer_saved_by_a_notepad_is_read(encoding: str, tmp_path: Path) -> None:
+    text = "packet: a\r\nproof: b\r\nreviewer: 王\r\nverdict: agree\r\n"
+    (tmp_path / "back.yaml").write_bytes(text.encode(encoding))
+    assert read_answer(tmp_path / "back.yaml").values["reviewer"] == "王"
 
 
 @given(st.one_of(st.binary(max_size=60), st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=8)).map(str)))

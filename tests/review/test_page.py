@@ -10,4 +10,7 @@ from tests.test_readme import run
 
 def test_the_page_runs(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run((checkout / "docs" / "review.md").read_text(encoding="utf-8"), "review.md", {}) == 5
+    page = (checkout / "docs" / "review.md").read_text(encoding="utf-8")
+    assert run(page, "review.md", {}) == 6
+    folders = list(tmp_path.iterdir())
+    assert [one.name[:7] for one in folders] == ["review-"], "a second run finds nothing in its way"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 from tests.small import small_records
 
 from diagnosis.records import Case, Finding, Records
 from diagnosis.suggestions import Diagnoser, load_bundle
+from diagnosis.suggestions.neighbours import Neighbours
 
 # Findings that no disease of the small cohort brings together.
 ODD = Case(
@@ -48,6 +50,16 @@ def test_a_training_case_has_itself_for_a_neighbour_and_values_do_not_matter(fit
         for a in (2.0, 40.0)
     )
     assert one == other
+
+
+def test_cases_that_record_much_are_compared_as_the_others_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    full = sparse.csr_matrix((rng.random((300, 40)) < 0.5).astype(np.float32))
+    length = np.sqrt(full.getnnz(axis=1))
+    kept = Neighbours(sparse.csr_matrix(sparse.diags_array(1 / length) @ full, dtype=np.float32).T.tocsr(), np.ones(40))
+    asked = sparse.csr_matrix((rng.random((250, 40)) < 0.5).astype(np.float32))
+    alone = np.concatenate([kept.similarity(asked[[i]]) for i in range(asked.shape[0])])
+    np.testing.assert_array_equal(kept.similarity(asked), alone)
 
 
 def test_it_is_kept_at_the_site_alone_and_repeats(fitted: Diagnoser, train: Records, tmp_path) -> None:

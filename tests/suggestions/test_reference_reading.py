@@ -12,10 +12,12 @@ from tests.small import DIAGNOSES, small_records
 
 from diagnosis.errors import InputError
 from diagnosis.evaluation import evaluate
-from diagnosis.models.calibration import softmax
+from diagnosis.models import BoostedModel, HybridModel
+from diagnosis.models.calibration import fit_temperature, softmax
 from diagnosis.records import Records
 from diagnosis.suggestions import Diagnoser, load_bundle
-from diagnosis.suggestions.reference_reading import soft_labels
+from diagnosis.suggestions.list_learning import learn_reading, nearest_lists
+from diagnosis.suggestions.reference_reading import SoftLabels, read_reading, soft_labels, write_reading
 
 CODES = list(DIAGNOSES)
 
@@ -121,3 +123,31 @@ def test_an_evaluation_puts_both_readings_beside_the_lists(fitted: Diagnoser, re
     assert "220 reference lists" in repr(found)
     others = evaluate(fitted, small_records(60), n_boot=0, suspicions=False, on_seen="report")
     assert others.to_json()["lists"] == {}
+
+
+def test_the_temperature_sharpens_lists_that_are_right_and_leaves_unsure_ones() -> None:
+    rng = np.random.default_rng(0)
+    case = np.repeat(np.arange(400), 2)
+    listed, share = np.tile([0, 1], 400), np.tile([0.7, 0.3], 400)
+    right = np.log(np.tile([0.7, 0.3, 1e-6], (400, 1)))
+    right[:40] = np.log([1e-6, 0.3, 0.7])  # one list in ten is another, which the log-loss makes room for
+    lowest = fit_temperature(right[case], listed, share)
+    assert 1.2 * lowest < nearest_lists(right[case], listed, share, case) <= 1.5 * lowest
+    unsure = rng.normal(size=(400, 3)) * 0.1
+    lowest = fit_temperature(unsure[case], listed, share)
+    assert nearest_lists(unsure[case], listed, share, case) == lowest
+
+
+def test_beside_a_plain_hybrid_lists_are_learned_by_trees_alone_and_read_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = (rng.random((60, 5)) < 0.5).astype(np.float64)
+    case, codes = np.repeat(np.arange(60), 2), np.array(["flu", "cold", "measles"], dtype=object)
+    soft = SoftLabels(case, codes[(X[case, 0] + np.tile([0, 1], 60)).astype(int)], np.tile([0.7, 0.3], 60))
+    patients = np.arange(60).astype(str)
+    made = learn_reading(soft, X, patients, HybridModel(), weight=None, folds=2, seed=0)
+    chosen = learn_reading(soft, X, patients, HybridModel(folds=1), weight=None, folds=2, seed=0)
+    assert (type(made.model), type(chosen.model)) == (BoostedModel, HybridModel)
+    write_reading(made, tmp_path / "reading")
+    back = read_reading(tmp_path / "reading", "hybrid")
+    assert back is not None
+    np.testing.assert_array_equal(back.model.scores(X), made.model.scores(X))

@@ -7,7 +7,8 @@ import pytest
 
 from diagnosis.features import FindingEncoder
 from diagnosis.records import Case, Finding, Records
-from diagnosis.suggestions.flags import CaseFacts, Flag, SetAside, case_flags, values_set_aside
+from diagnosis.suggestions.flags import CaseFacts, Flag, about_input
+from diagnosis.suggestions.inputs import SetAside, values_set_aside
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,8 @@ def encoder() -> FindingEncoder:
 
 def flags(encoder: FindingEncoder, *findings: Finding) -> list[Flag]:
     records = Records.from_cases([Case(findings)])
-    (aside,), (lost,) = values_set_aside(records, encoder.values_), encoder.unconverted(records)
-    facts = CaseFacts(np.nan, None, (), {}, int(lost), (), True, False, (), 1.0, 0.0, set_aside=aside)
-    return list(case_flags(np.ones(1), np.array(["J18"]), np.full(1, np.nan), facts))
+    aside, (lost,) = values_set_aside(records, encoder.values_).get(0, SetAside()), encoder.unconverted(records)
+    return about_input(CaseFacts(np.nan, None, (), {}, int(lost), (), True, 1.0, 0.0, set_aside=aside))
 
 
 def test_a_missing_unit_is_named_with_the_units_known(encoder: FindingEncoder) -> None:
@@ -47,4 +47,4 @@ def test_a_unit_that_does_not_convert_is_another_matter(encoder: FindingEncoder)
 def test_usual_values_are_not_flagged(encoder: FindingEncoder) -> None:
     usual = (Finding("体温", value=41.5, unit="Cel"), Finding("体温", value=39.0, subject="mother"), Finding("咳嗽"))
     assert flags(encoder, *usual) == []
-    assert values_set_aside(Records.from_cases([Case(), Case(case_id="b")]), encoder.values_) == [SetAside()] * 2
+    assert values_set_aside(Records.from_cases([Case(), Case(case_id="b")]), encoder.values_) == {}

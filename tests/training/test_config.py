@@ -49,7 +49,7 @@ def test_masking_is_a_word_also_where_yaml_reads_a_truth_value(write):
 
 def test_the_keys_are_those_that_are_documented():
     documented = """
-        version name seed n_jobs engine records test_records cohort as_of labels split features model knowledge
+        version name seed n_jobs engine dask records test_records cohort as_of labels split features model knowledge
         vocabulary target calibration masking suggestion evaluation tracking output
     """
     assert list(Config.model_fields) == documented.split()
@@ -69,6 +69,7 @@ def test_the_keys_are_those_that_are_documented():
         "windows": [],
     }
     assert plain["model"] == {"kind": "hybrid"}
+    assert plain["dask"] == {"scheduler": None, "workers": None}
     assert plain["calibration"] == {"method": "adaptive"}
     assert plain["masking"] == "auto"
     sets = {"set": "lac", "set_by": ["age_band", "site", "sex"], "class_conditional": False}
@@ -154,7 +155,8 @@ def test_a_misspelling_gets_its_line_and_the_nearest_known_name(write, text, lin
         ("suggestion: {coverage: 1}", "suggestion.coverage is 1, allowed: less than 1"),
         ("as_of: {at: ende}", "as_of.at is 'ende', allowed: arrival, index, end, or hours"),
         ("as_of: {at: -1}", "as_of.at is -1"),
-        ("engine: dask", "engine is 'dask', allowed: 'local'"),
+        ("engine: spark", "engine is 'spark', allowed: 'local' or 'dask'"),
+        ("dask: {workers: 1}", "dask.workers is 1"),
         ("target: all", "target is 'all', allowed: 'posterior', 'differential' or 'both'"),
         ("suggestion: {set_by: ward}", "suggestion.set_by"),
         ("suggestion: {set_by: site, class_conditional: true}", "either set_by or class_conditional"),

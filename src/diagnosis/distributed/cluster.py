@@ -21,8 +21,8 @@ __all__ = ["Workers", "check_dask", "workers_at", "workers_here"]
 
 # Seconds between two looks at whether all workers are alive, and of silence after which one counts as lost.
 _LOOK, _SILENT = 1.0, 40.0
-# Seconds to wait for workers, and after an error, for a lost worker to be the reason of it.
-_START, _AFTER = 60.0, 5.0
+# Seconds to wait for a scheduler, for workers, and after an error, for a lost worker to be the reason of it.
+_CONNECT, _START, _AFTER = 10.0, 60.0, 5.0
 
 
 def check_dask() -> None:
@@ -135,23 +135,33 @@ def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
     n : int
     processes : bool
         False: threads of this process, for tests.
+
+    Raises
+    ------
+    WorkError
+        They could not be started.
     """
     from dask import config
     from distributed import LocalCluster
 
-    quiet = {"distributed.worker.memory.spill": False, "distributed.worker.memory.target": False}
-    with config.set(quiet):
-        cluster = LocalCluster(
-            n_workers=n,
-            threads_per_worker=1,
-            processes=processes,
-            host="127.0.0.1",
-            protocol="tcp",
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            memory_limit=None,
-            silence_logs=logging.CRITICAL,
-        )
+    try:
+        with config.set({f"distributed.worker.memory.{to_disk}": False for to_disk in ("spill", "target")}):
+            cluster = LocalCluster(
+                n_workers=n,
+                threads_per_worker=1,
+                processes=processes,
+                host="127.0.0.1",
+                protocol="tcp",
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                memory_limit=None,
+                silence_logs=logging.CRITICAL,
+            )
+    except (RuntimeError, OSError, TimeoutError) as error:
+        raise WorkError(
+            f"{n} Dask workers could not be started on this machine ({type(error).__name__}). In a script of your own "
+            'the call must stand under `if __name__ == "__main__":`, because each worker imports the script.'
+        ) from error
     pids: list[int] = []
     try:
         with _connected(cluster, n) as workers:
@@ -202,7 +212,7 @@ def _connected(where: Any, n: int | None) -> Iterator[Workers]:
 
     name = where if isinstance(where, str) else "this machine"
     try:
-        client = Client(where, timeout=_START / 2, direct_to_workers=True)
+        client = Client(where, timeout=_CONNECT, direct_to_workers=True)
     except (OSError, ValueError) as error:
         raise InputError(
             f"A Dask scheduler at {name}", f"None answers there ({type(error).__name__})", "Correct `dask.scheduler`."

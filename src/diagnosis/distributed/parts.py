@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from diagnosis.errors import InputError
+from diagnosis.errors import InputError, RecordsError
 from diagnosis.features.streaming import ENCODED, OF_CASES
 from diagnosis.readers import open_records
 from diagnosis.records import Records
@@ -29,8 +30,8 @@ class CasePart(Protocol):
         """How many they are."""
         ...
 
-    def records(self) -> Records:
-        """Return them, as of their moment."""
+    def records(self) -> Iterator[Records]:
+        """Give them, as of their moment."""
         ...
 
 
@@ -45,9 +46,9 @@ class SentPart:
         """How many they are."""
         return len(self.sent)
 
-    def records(self) -> Records:
-        """Return them."""
-        return self.sent
+    def records(self) -> Iterator[Records]:
+        """Give them."""
+        yield self.sent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +87,7 @@ class FolderPart:
         """How many are learned from."""
         return len(self.rows)
 
-    def records(self) -> Records:
+    def records(self) -> Iterator[Records]:
         """Read them.
 
         Raises
@@ -99,16 +100,28 @@ class FolderPart:
         places = np.zeros(self.cases.stop + 1, np.int64)
         places[self.cases.start :] = self.bounds
         here = whole.between(self.cases.start, self.cases.stop, places)
-        read: list[Records] = here.over(list, columns=ENCODED, of_cases=OF_CASES)
-        found = read[0][self.rows].as_of(self.at, unknown_time=self.unknown_time)
-        if len(read) != 1 or len(found.coded) != self.n_findings:
-            raise InputError(
-                "records that stay as they are while a run reads them",
-                "a folder was changed since the run began, or a worker reads another one at its path",
-                "start the run again when nothing writes there",
-            )
-        found.vocabulary = self.vocabulary
-        return found
+        try:
+            read: list[Records] = here.over(list, columns=ENCODED, of_cases=OF_CASES)
+        except RecordsError:  # they were checked when the run began
+            raise _changed() from None
+        seen = n_findings = 0
+        for some in read:
+            own = self.rows[(self.rows >= seen) & (self.rows < seen + len(some))] - seen
+            seen += len(some)
+            found = some[own].as_of(self.at, unknown_time=self.unknown_time)
+            n_findings += len(found.coded)
+            found.vocabulary = self.vocabulary
+            yield found
+        if n_findings != self.n_findings:
+            raise _changed()
+
+
+def _changed() -> InputError:
+    return InputError(
+        "records that stay as they are while a run reads them",
+        "a folder was changed since the run began, or a worker reads another one at its path",
+        "start the run again when nothing writes there",
+    )
 
 
 def sent_parts(records: Records, n_workers: int) -> list[CasePart]:

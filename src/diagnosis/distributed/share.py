@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from diagnosis.models.multinomial import CaseSums
 from diagnosis.models.networked import Together, free_port
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.validation import TrainingSet
+from diagnosis.records import Records
 
 __all__ = ["Growing", "Grown", "HeldOut", "Share"]
 
@@ -110,15 +111,19 @@ class Share:
 
     def count(self, encoder: FindingEncoder) -> Learner | None:
         """Count what the cases show, a part at a time; None where there are none."""
-        return count_cases((part.records() for part in self._parts), encoder) if self._parts else None
+        return count_cases(self._records(), encoder) if self._parts else None
 
     def encode(self, plain: dict[str, Any]) -> int:
         """Encode the cases, a part at a time, and let go of their records; return the entries."""
         encoder = FindingEncoder.from_json(plain)
-        rows = [encoder.transform(part.records()) for part in self._parts]
+        rows = [encoder.transform(records) for records in self._records()]
         empty = sparse.csr_matrix(np.zeros((0, encoder.n_features_out_), np.float32))
         self._parts = ()
         return self.take(sparse.vstack([empty, *rows], format="csr"))
+
+    def _records(self) -> Iterator[Records]:
+        for part in self._parts:
+            yield from part.records()
 
     def take(self, X: Any) -> int:
         """Take cases that are encoded already; return the entries."""

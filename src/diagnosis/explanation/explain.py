@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import sparse
 
 from diagnosis.explanation.evidence import Evidence, Line, SuggestionEvidence
-from diagnosis.features import EARLIER, FindingEncoder, Lineage, finding_key
+from diagnosis.explanation.recorded import Recorded, recorded_of
+from diagnosis.features import EARLIER, FindingEncoder, Lineage
 from diagnosis.models.calibration import log_softmax
 from diagnosis.models.protocol import Model
 from diagnosis.models.scale import Scale
@@ -23,24 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["explain_case", "explain_cases", "relative_to_list", "sum_by_key"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_ROW_FIELDS = ("value", "unit", "text", "comparator", "interpretation")
-_STATES = ("present", "absent", "uncertain")
+Marks = npt.NDArray[np.bool_]
 
 
 # Contributions that one portion of cases holds at once, in numbers: 16 MB.
 _PORTION = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """A finding of a case that the encoder uses, and its place among the lineage's keys, if it has one of its own."""
-
-    key: int | None
-    code: str
-    name: str
-    state: str
-    fields: dict[str, Any]
 
 
 def explain_case(
@@ -124,12 +112,12 @@ def _portion(
     factors, shift, ids = scale.factors(raw), np.asarray(scale.shift or 0.0), cases.case_ids
     scores = factors[:, None] * raw + shift if scale.shift else factors[:, None] * raw
     log_p = log_softmax(scores)
-    inherited, place = encoder.inherited(cases), _places(lineage)
-    recorded = _recorded(cases, encoder, place, [{one for two in of.values() for one in two} for of in inherited])
-    known = _known_context(cases, lineage)
+    inherited, (place, history) = encoder.inherited(cases), _keys_of(encoder)
+    recorded = recorded_of(cases, encoder, place, [{one for two in of.values() for one in two} for of in inherited])
+    known = _known_context(cases, lineage, history)
     for i, listed in enumerate(shown):
         row = slice(X.indptr[i], X.indptr[i + 1])
-        past = _past(X.indices[row], X.data[row].astype(np.float64), lineage, {r.code for r in recorded[i]})
+        past = _past(X.indices[row], X.data[row].astype(np.float64), lineage, history, {r.code for r in recorded[i]})
         context = known[i] | past.alone
         credit = {place[key]: sources for key, sources in inherited[i].items()} | past.recorded
         by_key = factors[i] * sum_by_key(parts.phi[i], lineage)
@@ -152,11 +140,24 @@ def _portion(
 
 
 def _names(
-    cases: Records, lineage: Lineage, diagnoses: npt.NDArray[Any], recorded: list[_Recorded], past: _Past
+    cases: Records, lineage: Lineage, diagnoses: npt.NDArray[Any], recorded: list[Recorded], past: _Past
 ) -> dict[str, str]:
     names = {str(k): cases.vocabulary.diagnosis_name(str(k)) for k in diagnoses}
     names |= {r.code: r.name for r in recorded}
     return names | {str(line.code): _name_of_past(cases, lineage, key) for key, line in past.alone.items()}
+
+
+_KEYS: WeakKeyDictionary[FindingEncoder, tuple[Lineage, dict[str, int], Marks]] = WeakKeyDictionary()
+
+
+def _keys_of(encoder: FindingEncoder) -> tuple[Mapping[str, int], Marks]:
+    """Place of each finding among the lineage's keys, and which keys are findings over time; kept with the encoder."""
+    lineage, kept = encoder.lineage_, _KEYS.get(encoder)
+    if kept is None or kept[0] is not lineage:
+        own = np.flatnonzero(~lineage.context)
+        place = dict(zip(lineage.keys[own].tolist(), own.tolist(), strict=True))
+        kept = _KEYS[encoder] = (lineage, place, lineage.history)
+    return kept[1], kept[2]
 
 
 def sum_by_key(phi: FloatArray, lineage: Lineage) -> FloatArray:
@@ -180,55 +181,10 @@ def relative_to_list(contributions: FloatArray, log_p: FloatArray) -> FloatArray
     return contributions - weight @ contributions
 
 
-def _places(lineage: Lineage) -> dict[str, int]:
-    """Place of each finding among the lineage's keys."""
-    own = np.flatnonzero(~lineage.context)
-    return dict(zip(lineage.keys[own].tolist(), own.tolist(), strict=True))
-
-
-def _recorded(
-    cases: Records, encoder: FindingEncoder, place: Mapping[str, int], sources: Sequence[set[str]]
-) -> list[list[_Recorded]]:
-    """The rows of each case that count and that the encoder knows, or that say something of a finding it knows."""
-    coded, findings = cases.coded, cases.arrow("findings")
-    rows = np.flatnonzero(coded.latest)
-    there = [name for name in (*_ROW_FIELDS, "time", "known") if name in findings.column_names]
-    table = findings.select(there)
-    plain = {n: table[n].to_pylist() for n in there} if len(rows) == len(findings) else _taken(table, rows)
-    used, found = encoder.ranges_used(cases), [list[_Recorded]() for _ in range(len(cases))]
-    words, texts = cases.vocabulary, ("time", "known")
-    for at, row in enumerate(rows.tolist()):
-        subject = None if coded.subject[row] < 0 else str(coded.subjects[coded.subject[row]])
-        code = str(coded.codes[coded.code[row]])
-        key, case = finding_key(code, subject), int(coded.case[row])
-        if key in place or key in sources[case]:
-            fields = {n: values[at] for n, values in plain.items() if n not in texts}
-            fields |= {n: _iso(plain[n][at]) for n in texts if n in plain}
-            fields |= {"ref_low": _bound(used.low[row]), "ref_high": _bound(used.high[row])}
-            fields["ref_source"] = used.source(row)
-            name = words.name(code)
-            name = f"{name} ({subject})" if subject else name
-            found[case].append(_Recorded(place.get(key), key, name, _STATES[coded.status[row]], fields))
-    return found
-
-
-def _taken(table: pa.Table, rows: npt.NDArray[np.intp]) -> dict[str, list[Any]]:
-    made: dict[str, list[Any]] = table.take(pa.array(rows)).to_pydict()
-    return made
-
-
-def _bound(bound: float) -> float | None:
-    return None if np.isnan(bound) else float(bound)
-
-
-def _iso(moment: Any) -> str | None:
-    return None if moment is None else str(moment.isoformat())
-
-
-def _known_context(cases: Records, lineage: Lineage) -> list[dict[int, Line]]:
+def _known_context(cases: Records, lineage: Lineage, history: Marks) -> list[dict[int, Line]]:
     """The parts of the context each case states, by key; what it does not state counts as not recorded."""
     known = [dict[int, Line]() for _ in range(len(cases))]
-    for key in np.flatnonzero(lineage.context & ~lineage.history).tolist():
+    for key in np.flatnonzero(lineage.context & ~history).tolist():
         part = str(lineage.keys[key])
         for of_case, value in zip(known, _context_values(part, cases), strict=True):
             if value:
@@ -244,12 +200,14 @@ class _Past:
     alone: dict[int, Line]
 
 
-def _past(columns: npt.NDArray[np.int32], values: FloatArray, lineage: Lineage, recorded: set[str]) -> _Past:
+def _past(
+    columns: npt.NDArray[np.int32], values: FloatArray, lineage: Lineage, history: Marks, recorded: set[str]
+) -> _Past:
     """What a finding was over time is credited to it where the case records it, and has a line of its own elsewhere."""
     now: dict[int, tuple[str, ...]] = {}
     alone: dict[int, Line] = {}
     of_key = lineage.finding[columns]
-    for key in np.unique(of_key[lineage.history[of_key]]).tolist():
+    for key in np.unique(of_key[history[of_key]]).tolist():
         finding = str(lineage.keys[key]).removeprefix(EARLIER)
         if finding in recorded:
             now[key] = (finding,)
@@ -287,7 +245,7 @@ def _context_values(part: str, cases: Records) -> list[dict[str, Any]]:
 
 
 def _credited(
-    by_key: FloatArray, recorded: list[_Recorded], context: list[int], inherited: Mapping[int, tuple[str, ...]]
+    by_key: FloatArray, recorded: list[Recorded], context: list[int], inherited: Mapping[int, tuple[str, ...]]
 ) -> FloatArray:
     """Give each key to its line: a recorded finding, a known part of the context, last everything not recorded.
 
@@ -310,7 +268,7 @@ def _credited(
 
 
 def _lines(
-    recorded: list[_Recorded], context: dict[int, Line], contributions: FloatArray, relative: FloatArray
+    recorded: list[Recorded], context: dict[int, Line], contributions: FloatArray, relative: FloatArray
 ) -> tuple[Line, ...]:
     n = len(recorded)
     findings = [

@@ -42,7 +42,8 @@ def probabilities_alone(model: Model, scale: Scale, X: csr_matrix) -> FloatArray
         boosted = model
     if (linear is None and boosted is None) or not is_encoded_row(X, model):
         return None
-    columns, values, scores = X.indices.astype(np.intp), X.data.astype(np.float64), None
+    columns, values = X.indices.astype(np.intp), X.data.astype(np.float64)
+    scores: FloatArray | float = 0.0
     if boosted is not None:
         row = boosted.trees_.row()
         if row is None:
@@ -53,5 +54,5 @@ def probabilities_alone(model: Model, scale: Scale, X: csr_matrix) -> FloatArray
         own: FloatArray = values.dot(linear.coef_.T.take(columns, axis=0))
         own += linear.intercept_
         own *= a
-        scores = own if scores is None else np.add(scores, own, own)
-    return scale.alone(scores)[None]
+        scores = scores + own
+    return scale.alone(np.asarray(scores))[None]

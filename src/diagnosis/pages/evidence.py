@@ -69,9 +69,11 @@ def context_lines(page: CasePage, s: Measured, lang: str) -> tuple[LineView, ...
     return tuple(lines)
 
 
-def evidence_groups(page: CasePage, s: SuggestionView, lang: str) -> tuple[tuple[str, tuple[Row, ...]], ...]:
-    """Return the groups *for*, *against* and *apart from the findings*, each with its rows."""
-    scale, shown = chart_scale(page), page.rival_of(s) or s
+def evidence_groups(
+    page: CasePage, s: SuggestionView, scale: float, lang: str
+) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+    """Return the groups *for*, *against* and *apart from the findings*, each with its rows; `scale`: half a chart."""
+    shown = page.rival_of(s) or s
     return (
         (phrase("evidence.for", lang), _side(page, shown.for_, scale, lang)),
         (phrase("evidence.against", lang), _side(page, shown.against, scale, lang)),

@@ -86,6 +86,12 @@ class CaseScreen:
         return self.t("abstain.reason", {"reason": reason}) if reason else self.t("abstain.no_reason")
 
     @property
+    def policy(self) -> str:
+        """What stands behind the must-not-miss flags, as a sentence; empty where nothing does."""
+        said = self.text(self.page.policy).rstrip(".。 ")
+        return said and said + self.t("stop")
+
+    @property
     def coverage(self) -> str:
         """The promised coverage of the set; empty where no set was made."""
         return "" if self.page.set_coverage is None else numbers.share_text(self.page.set_coverage, self.lang)
@@ -150,7 +156,7 @@ class CaseScreen:
     def measured(self, s: SuggestionView) -> tuple[evidence.Measured, str]:
         """Return a suggestion's lines as its words measure them, and the rival's name; empty: the list's average."""
         rival = self.page.rival_of(s)
-        return (s, "") if rival is None else (rival, self.text(rival.rival, rival.rival_code))
+        return (s, "") if rival is None else (rival, words.brief(self.text(rival.rival, rival.rival_code)))
 
     def for_(self, s: SuggestionView) -> words.Sentence:
         """Return what speaks for a suggestion."""
@@ -204,9 +210,14 @@ class CaseScreen:
             return ""
         return self.t(f"questions.{self.page.enough}", {"sure": numbers.share_text(self.page.sure, self.lang)})
 
-    def evidence(self, s: SuggestionView) -> tuple[tuple[str, tuple[evidence.Row, ...]], ...]:
-        """Return the groups of the evidence table."""
-        return evidence.evidence_groups(self.page, s, self.lang)
+    @property
+    def scale(self) -> float:
+        """Half the width of the charts of this page."""
+        return evidence.chart_scale(self.page)
+
+    def evidence(self, s: SuggestionView, scale: float) -> tuple[tuple[str, tuple[evidence.Row, ...]], ...]:
+        """Return the groups of the evidence table, its charts `scale` wide on either side."""
+        return evidence.evidence_groups(self.page, s, scale, self.lang)
 
     def name(self, seen: Observation) -> str:
         """Return a finding's name."""
@@ -290,12 +301,13 @@ class CaseScreen:
         known = page.n_known_diagnoses
         model = " · ".join(part for part in (page.model.name, page.model.version, page.model.digest) if part)
         set_says = self.t("trust.set.says", {"coverage": self.coverage}) if self.coverage else self.t("trust.no_set")
+        reading = evidence.enumerated("reading", page.reading, self.lang)
         rows: tuple[tuple[str, str], ...] = (
             ("scope", self.t("trust.known_unstated") if known is None else self.n("trust.known", known)),
-            ("policy", self.text(page.policy) or self.t("trust.no_policy")),
+            ("policy", self.policy[:1].upper() + self.policy[1:] or self.t("trust.no_policy")),
             ("set", set_says),
             ("moment", self.moment),
-            ("reading", f"{evidence.enumerated('reading', page.reading, self.lang)} {self.t('trust.rounding')}"),
+            ("reading", self.t("space").join((reading, self.t("trust.rounding")))),
             ("factors", self.t("trust.factors.says")),
             *((("record", self.t("trust.record.says")),) if any(s.record for s in page.suggestions) else ()),
             ("model", model),

@@ -21,6 +21,7 @@ __all__ = [
     "LEAST_RELATIVE",
     "Sentence",
     "against_sentence",
+    "brief",
     "context_sentence",
     "contrast_sentences",
     "for_sentence",
@@ -30,6 +31,7 @@ __all__ = [
 
 # A factor that would be printed as one is no reason to name a finding.
 LEAST_RELATIVE = math.log(1.05)
+_LONGEST_NAME = 60  # characters; a longer one stands whole in the heading alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ def against_sentence(lines: Iterable[LineView], lang: str, top: int = 3, *, riva
     return _reasons("against", strongest(lines, -1, top), _versus(rival, lang), lang, rival)
 
 
+def brief(name: str) -> str:
+    """Return a name as it stands inside a sentence: the beginning of one that would fill it.
+
+    Examples
+    --------
+    >>> brief("measles"), len(brief("a" * 300))
+    ('measles', 60)
+    """
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
 def _versus(rival: str, lang: str) -> str:
     return phrase("versus.rival", lang, {"rival": rival}) if rival else phrase("versus.list", lang)
 
@@ -98,7 +111,7 @@ def unrecorded_sentence(line: LineView, lang: str, *, rival: str = "") -> Senten
 
 def contrast_sentences(contrast: ContrastView, lang: str, top: int = 3) -> tuple[Sentence, Sentence, Sentence]:
     """Return the diagnosis beside its nearest rival: how they compare, what favours it, what favours the rival."""
-    rival = in_language(contrast.rival, lang, contrast.rival_code)
+    rival = brief(in_language(contrast.rival, lang, contrast.rival_code))
     versus = phrase("versus.rival", lang, {"rival": rival})
     log_ratio = math.log(contrast.ratio)
     values = {"rival": rival, "ratio": factor_text(abs(log_ratio), lang, sign="")}

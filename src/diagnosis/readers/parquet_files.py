@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from diagnosis.errors import InputError
 
-__all__ = ["parts_of", "read_parquet", "write_parquet"]
+__all__ = ["parts_of", "read_parquet", "refuse_twice", "write_parquet"]
 
 
 def read_parquet(source: Path, coded: Sequence[str]) -> pa.Table:
@@ -60,17 +61,28 @@ def parts_of(source: Path) -> list[Path]:
 
 def _read_file(path: Path, coded: Sequence[str]) -> pa.Table:
     try:
-        there = set(pq.read_schema(path).names)
-        with pq.ParquetFile(
-            path, read_dictionary=[c for c in coded if c in there], page_checksum_verification=True
-        ) as file:
+        schema = pq.read_schema(path)
+        refuse_twice(schema.names, path)
+        texts = [f.name for f in schema if f.name in coded and not pa.types.is_nested(f.type)]
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
             return file.read().replace_schema_metadata(None)
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(
             f"a whole Parquet file at {path}",
             f"it cannot be read ({type(error).__name__}: truncated, damaged or not Parquet)",
             "write or copy it again",
         ) from None
+
+
+def refuse_twice(names: Sequence[str], path: Path) -> None:
+    """Raise InputError where a column stands more than once: which of them counts cannot be known."""
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
+    if twice:
+        raise InputError(
+            f"each column once in {path}", f"`{twice[0]}` stands more than once", "keep one of them, or rename it"
+        )
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

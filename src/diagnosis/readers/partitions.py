@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from diagnosis.errors import InputError, RecordsError
-from diagnosis.readers.parquet_files import parts_of
+from diagnosis.readers.parquet_files import parts_of, refuse_twice
 from diagnosis.records import TABLES, Problem, Report
 from diagnosis.records.columns import carried, coerce
 from diagnosis.records.layout import Column, TableFormat
@@ -149,9 +149,11 @@ def _schema(part: Path) -> tuple[pa.Schema, int]:
     try:
         with pq.ParquetFile(part) as file:
             fields = [pa.field(f.name, _plain_type(f.type)) for f in file.schema_arrow]
-            return pa.schema(fields), file.metadata.num_rows
+            n_rows = file.metadata.num_rows
     except _UNREADABLE as error:
         raise _damaged(part, error) from None
+    refuse_twice([field.name for field in fields], part)
+    return pa.schema(fields), n_rows
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

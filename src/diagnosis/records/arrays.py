@@ -10,7 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["among", "array_of", "blank_of", "fixed", "is_number"]
+from diagnosis.records.schema import TABLES
+from diagnosis.records.unknown import unknown_column
+
+__all__ = ["among", "array_of", "blank_of", "column_of", "fixed", "is_number"]
 
 
 def array_of(values: pa.Array) -> npt.NDArray[Any]:
@@ -38,6 +41,22 @@ def blank_of(kind: pa.DataType, n: int) -> npt.NDArray[Any]:
     if pa.types.is_timestamp(kind):
         return np.full(n, np.datetime64("NaT"), "datetime64[us]")
     return np.full(n, None, object)
+
+
+def column_of(cases: pa.Table, name: str) -> npt.NDArray[Any]:
+    """A column of `cases` as `array_of` makes it; one of the format that the table lacks states nothing.
+
+    Raises
+    ------
+    UnknownNameError
+        The format has no such column, nor has the table.
+    """
+    if name in cases.column_names:
+        return array_of(cases[name].combine_chunks())
+    layout = TABLES["cases"].column(name)
+    if layout is None:
+        raise unknown_column(name, cases.column_names)
+    return blank_of(layout.arrow, len(cases))
 
 
 def among(values: npt.NDArray[np.integer], wanted: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:

@@ -83,7 +83,7 @@ class Finding:
         if self.value is not None and self.status != "present":
             raise InputError(
                 "a finding with a value is measured, so its status is present",
-                f"found status {self.status!r} beside a value",
+                "found another status beside a value",
                 'leave the value out, or use status="present"',
             )
 
@@ -172,7 +172,7 @@ def _normalise(made: Case | Finding, table: str) -> None:
         elif column.choices and found not in column.choices:
             raise InputError(
                 f"{type(made).__name__}.{column.name} is one of {', '.join(column.choices)}",
-                f"found {found!r}",
+                "found something else",
                 "use one of these",
                 near=nearest(str(found), column.choices),
             )
@@ -184,6 +184,8 @@ def _check_value(value: object, status: object) -> None:
     """Refuse what is no number, and what would make a measured finding one that is merely present."""
     if isinstance(value, str):
         raise InputError("the value of a finding is a number", "found text", "give words as text=, not as value=")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InputError("the value of a finding is a finite number", "found one of too many digits", "correct it")
     if isinstance(value, float | np.floating) and (np.isinf(value) or (np.isnan(value) and status == "present")):
         raise InputError(
             "the value of a finding is a finite number",
@@ -199,7 +201,10 @@ def _check_number(given: object, column: Column) -> None:
     wanted = " ".join((f"Case.{column.name} is a finite number", *ends))
     if isinstance(given, bool) or not isinstance(given, Real | Decimal):
         raise InputError(wanted, f"found {type(given).__name__}", "give a number, or leave it out if it is not known")
-    number = float(given)
+    try:
+        number = float(given)
+    except OverflowError:  # a whole number of more than 308 digits
+        number = math.inf
     if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
         raise InputError(wanted, "found one outside", "correct it, or leave it out if it is not known")
 

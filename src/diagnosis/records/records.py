@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from diagnosis.errors import InputError
-from diagnosis.records.arrays import array_of, blank_of, fixed
+from diagnosis.records.arrays import column_of, fixed
 from diagnosis.records.as_of import At, Moment, UnknownTime, check_moment, known_by
 from diagnosis.records.by_hand import case_of_rows, tables_of
 from diagnosis.records.case import Case
@@ -26,7 +26,7 @@ from diagnosis.records.labels import labels_of, said_diagnoses
 from diagnosis.records.loading import OnError, load, words_of
 from diagnosis.records.report import Problem, Report
 from diagnosis.records.schema import TABLES
-from diagnosis.records.unknown import unknown_case, unknown_column, unknown_table
+from diagnosis.records.unknown import unknown_case, unknown_table
 from diagnosis.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -193,13 +193,12 @@ class Records:
         name : str
             One of the format (None, NaN or NaT throughout where these records lack it), or one these records carry.
         """
-        cases = self._tables["cases"]
-        layout = TABLES["cases"].column(name)
-        if name not in cases.column_names:
-            if layout is None:
-                raise unknown_column(name, cases.column_names)
-            return blank_of(layout.arrow, len(self))
-        return array_of(cases[name].combine_chunks())
+        if len(self) != 1:  # of one case the same few columns are asked for a dozen times
+            return column_of(self._tables["cases"], name)
+        kept: dict[str, npt.NDArray[Any]] = self.__dict__.setdefault("_kept", {})
+        if name not in kept:
+            kept[name] = column_of(self._tables["cases"], name)
+        return kept[name].copy()
 
     def case_words(self, name: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.object_]]:
         """A column of `cases` whose text repeats: place of each case's word among the words (-1: none), and those."""
@@ -323,7 +322,7 @@ class Records:
             if which not in self._places:
                 raise unknown_case()
             which = self._places[which]
-        one = self[[which]]
+        one = self if len(self) == 1 and which == 0 else self[[which]]
         return case_of_rows(one._tables["cases"].to_pylist()[0], one._tables["findings"].to_pylist())
 
     def with_vocabulary(self, words: Vocabulary) -> Records:
@@ -341,8 +340,9 @@ class Records:
     ) -> Records:
         moment = moment or self.moment
         made = Records(tables, case, info=self.info, vocabulary=self.vocabulary, report=self.report, moment=moment)
-        if case is self._case and "coded" in self.__dict__:
-            made.__dict__["coded"] = self.coded
+        for name, same in (("coded", case is self._case), ("_kept", tables["cases"] is self._tables["cases"])):
+            if same and name in self.__dict__:
+                made.__dict__[name] = self.__dict__[name]
         return made
 
 

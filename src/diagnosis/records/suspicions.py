@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,16 @@ __all__ = ["suspicions", "twin_codes"]
 RARE = 5
 _SHOWN = 5
 _NO_ROWS = np.zeros(0, np.int64)
+# A quote that is never closed swallows the lines up to the next one, and leaves their ends inside a field; a mark of
+# the encoding stays where files were joined.
+_UNSEEN = (
+    ("line_break", "[\r\n]", "holds a line break: a stray quote may have joined several rows into one"),
+    (
+        "unseen_sign",
+        "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff]",
+        "holds a sign that cannot be seen (a NUL, a tab, a mark of the encoding): what looks alike is not the same",
+    ),
+)
 # What hospitals enter for "not known" lies at the ends: 1900-01-01, 9999-12-31.
 _FIRST_YEAR, _LAST_YEAR = 1901, 2100
 
@@ -34,7 +45,7 @@ def suspicions(tables: Mapping[str, pa.Table], case: npt.NDArray[np.int32], word
     code = findings["code"].combine_chunks()
     yield from _unknown_codes(code, words)
     yield twin_codes(_used(code))
-    yield from _line_breaks(tables)
+    yield from _unseen_signs(tables)
     if "unit" in findings.column_names:
         unit = findings["unit"].combine_chunks()
         yield from _unknown_units(unit)
@@ -84,17 +95,17 @@ def twin_codes(codes: Sequence[str]) -> Fault:
     return Fault("suspected_twins", "findings", "code", says, _NO_ROWS, (), len(twins))
 
 
-def _line_breaks(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:
-    """A quote that is never closed swallows the lines up to the next one, and leaves their ends inside a field."""
-    says = "holds a line break: a stray quote may have joined several rows into one"
+def _unseen_signs(tables: Mapping[str, pa.Table]) -> Iterator[Fault]:
+    """Signs in ids and codes that no reader sees, by kind."""
     for table, columns in (("cases", ("case_id", "patient_id", "diagnosis")), ("findings", ("code", "unit"))):
         for name in (c for c in columns if c in tables[table].column_names):
             column = tables[table][name].combine_chunks()
-            if pa.types.is_dictionary(column.type):
-                rows = _rows_with(column, [w for w in _used(column) if "\n" in w or "\r" in w])
-            else:
-                rows = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(column, "[\r\n]"), False)))
-            yield Fault("line_break", table, name, says, rows)
+            for kind, pattern, says in _UNSEEN:
+                if pa.types.is_dictionary(column.type):
+                    rows = _rows_with(column, [w for w in _used(column) if re.search(pattern, w)])
+                else:
+                    rows = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(column, pattern), False)))
+                yield Fault(kind, table, name, says, rows)
 
 
 def _unknown_units(unit: pa.DictionaryArray) -> Iterator[Fault]:

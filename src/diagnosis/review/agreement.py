@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diagnosis.review.answer import Review
+from diagnosis.review.in_view import by_view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,30 +32,36 @@ class ReviewAgreement:
         ``n`` answers that name a diagnosis; ``first``, ``listed``: share whose diagnosis was first, or on the list;
         ``n_before``: answers with a first idea from before the list was revealed; ``before_first``, ``before_listed``:
         the same shares for that idea; ``n_apart``: first ideas that were not first on the list; ``moved_to_first``:
-        share of these that ended as the first of the list (reliance, right or wrong); ``cannot_say``: answers
-        without one; ``median_seconds``.
+        share of these that ended as the first of the list (reliance, right or wrong); ``n_withheld``: those of the
+        ``n`` whose list was never in view; ``cannot_say``: answers without one; ``median_seconds``.
     between : DataFrame, a row a pair of reviewers
         ``n`` cases both judged; ``agreement``: share with the same diagnosis; Cohen's ``kappa`` with its 95 % interval
         ``low``, ``high`` (Fleiss, Cohen & Everitt 1969); nan where it is not defined.
+    by_view : DataFrame
+        What seeing the list does: how often its first diagnosis was named as the ``first idea``, with the list ``in
+        view`` and where it was ``withheld``, and the differences, each with ``n`` answers and a 95 % interval ``low``,
+        ``high``.
     """
 
     with_model: pd.DataFrame
     between: pd.DataFrame
+    by_view: pd.DataFrame
 
     def __repr__(self) -> str:
-        pairs = (
-            self.between.to_string(float_format="{:.3f}".format) if len(self.between) else "no case has two reviewers"
-        )
-        return f"{self.with_model.to_string(float_format='{:.3f}'.format)}\n\n{pairs}"
+        pairs = _text(self.between) if len(self.between) else "no case has two reviewers"
+        return f"{_text(self.with_model)}\n\nfirst of the list named\n{_text(self.by_view)}\n\n{pairs}"
 
     def _repr_html_(self) -> str:
-        return str(self.with_model.to_html(float_format="{:.3f}".format)) + str(
-            self.between.to_html(float_format="{:.3f}".format)
-        )
+        tables = (self.with_model, self.by_view, self.between)
+        return "".join(str(one.to_html(float_format="{:.3f}".format, na_rep="–")) for one in tables)
 
     def to_json(self) -> dict[str, Any]:
-        """Both tables as plain values; a share that is not defined is None."""
-        return {"with_model": _plain(self.with_model), "between": _plain(self.between)}
+        """Every table as plain values; a share that is not defined is None."""
+        return {
+            "with_model": _plain(self.with_model.reset_index(names="reviewer")),
+            "between": _plain(self.between),
+            "by_view": _plain(self.by_view.reset_index(names="list")),
+        }
 
 
 def latest(reviews: Iterable[Review]) -> list[Review]:
@@ -78,7 +85,7 @@ def agreement_of(reviews: Sequence[Review]) -> ReviewAgreement:
     pairs = [{"one": a, "other": b, **_beside_another(judged[a], judged[b])} for a, b in combinations(names, 2)]
     columns = ["one", "other", "n", "agreement", "kappa", "low", "high"]
     between = pd.DataFrame([pair for pair in pairs if pair["n"]], columns=columns)
-    return ReviewAgreement(pd.DataFrame.from_dict(rows, orient="index"), between)
+    return ReviewAgreement(pd.DataFrame.from_dict(rows, orient="index"), between, by_view(last))
 
 
 def kappa(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float]:
@@ -124,6 +131,7 @@ def _beside_model(reviews: Sequence[Review]) -> dict[str, float]:
         "before_listed": _share([r.first_idea in dict(r.shown) for r in before]),
         "n_apart": len(apart),
         "moved_to_first": _share([r.diagnosis == r.shown[0][0] for r in apart]),
+        "n_withheld": sum(not r.saw_model for r in named),
         "cannot_say": len(reviews) - len(named),
         "median_seconds": float(np.median(spent)) if spent else math.nan,
     }
@@ -143,9 +151,12 @@ def _share(hits: Sequence[bool]) -> float:
     return sum(hits) / len(hits) if hits else math.nan
 
 
+def _text(table: pd.DataFrame) -> str:
+    return str(table.to_string(float_format="{:.3f}".format, na_rep="–"))
+
+
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.reset_index(names="reviewer") if "n_before" in table.columns else table
     return [
         {str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
-        for row in rows.to_dict("records")
+        for row in table.to_dict("records")
     ]

@@ -19,6 +19,18 @@ FIELDS = (
     *("comment", "minutes"),
 )
 _LARGEST = 200_000  # bytes
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# What comes back instead, by its first bytes.
+_NO_TEXTS = {
+    b"%PDF": "PDF",
+    b"PK\x03\x04": "zip archive or a document of an office program",
+    b"\xd0\xcf\x11\xe0": "document of an office program",
+    b"{\\rtf": "document of an office program",
+    b"\x89PNG": "picture",
+    b"\xff\xd8\xff": "picture",
+    b"II*\0": "picture",
+    b"MM\0*": "picture",
+}
 _FORM = """\
 # The answer to a consultation. Fill in what you can and send this file back; leave the first two lines as they are.
 packet: {packet}
@@ -109,9 +121,19 @@ def number_of(text: str) -> float:
 
 
 def _parsed(raw: bytes, name: str) -> dict[str, Any]:
+    kind = next((kind for start, kind in _NO_TEXTS.items() if raw.startswith(start)), None)
+    if kind or (b"\0" in raw and not raw.startswith(_UTF16)):
+        kind = kind or "file of a program, no text"
+        advice = "ask for the file answer.yaml itself, filled in with a plain text editor; of an archive, take it out"
+        raise InputError("the text file answer.yaml", f"{name} is a {kind}", advice)
     try:
-        values = yaml.load(raw.decode("utf-8-sig"), Loader=yaml.BaseLoader)  # noqa: S506  it makes nothing but text
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
+        text = raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
+    except UnicodeDecodeError:
+        found = f"{name} has another encoding"
+        raise InputError("an answer file in UTF-8", found, 'open it in a text editor and save it as "UTF-8"') from None
+    try:
+        values = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  it makes nothing but text
+    except (yaml.YAMLError, RecursionError):
         values = None
     plain = isinstance(values, dict) and all(isinstance(v, str) for pair in values.items() for v in pair)
     if not plain:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from diagnosis.errors import InputError
 from diagnosis.records import Records
 from diagnosis.records.schema import TABLES
+from diagnosis.review.short_texts import LONGEST, ShortTexts
 
 __all__ = ["OLDEST", "deidentified"]
 
@@ -28,13 +28,9 @@ _CASE = (
     *("pregnancy_weeks", "setting", "visit", "time", "index_time"),
 )
 _NOT_OF_FINDINGS = ("note_id", "start", "end")
-_LONGEST_TEXT = 60
-_FREE = ("text", "modifiers", "laterality", "body_site", "specimen")
+# Of the columns with texts, those where no sentence belongs.
+_FREE = {"text": False, "modifiers": True, "laterality": True, "body_site": True, "specimen": True}
 _IDS = ("case_id", "patient_id", "site")
-# A date, a year, a number to call or to look up, an address in the net; a titre such as 1:2048 is none.
-_TELLS = re.compile(
-    r"\b\d{1,4}(\s?[./-]\s?)\d{1,2}\1\d{1,4}\b|\d\s?[年月]\s?\d|(?<![\d:.,/])(?:19|20)\d\d(?!\d)|\d{6,}|\d{3}[ -]\d{4}|@|://"
-)
 _OLDEST_DAYS = OLDEST * 365.25
 _TABLES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,18 +43,20 @@ _TABLES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def deidentified(records: Records) -> tuple[Records, tuple[str, ...]]:
+def deidentified(records: Records, *, texts: Collection[str] = ()) -> tuple[Records, tuple[str, ...]]:
     """Return one case without ids, dates, place, free text and outcome, and what was taken out, in words.
 
     Dates become distances: the case begins on 2000-01-01 and every other moment keeps its distance to it. Ages over 89
-    become 90, and so do ages at onset; what began or lasted longer than that loses its length. Texts of more than 60
-    characters count as free text, and so do shorter ones that hold a date, a long number, an address in the net or an
-    id of the case. A name in a short text is not found: read what is sent. The vocabulary stays.
+    become 90, and so do ages at onset; what began or lasted longer than that loses its length. A text of a finding
+    stays where it is a word of the vocabulary, one of `texts`, a measurement or a code; any other may hold a name, and
+    leaves. So does a finding whose code is itself such a text. The vocabulary stays.
 
     Parameters
     ----------
     records : Records
         One case.
+    texts : collection of str
+        Further texts that name nobody: those that a model has learned of, or that you have looked at.
 
     Returns
     -------
@@ -81,7 +79,7 @@ def deidentified(records: Records) -> tuple[Records, tuple[str, ...]]:
         left.append("dates: every moment keeps its distance to the beginning, which is now 2000-01-01")
     made: dict[str, Any] = {
         "cases": _case(cases, moved, left),
-        "findings": _findings(findings, moved, _ids(cases), left),
+        "findings": _findings(findings, moved, ShortTexts.of(records.vocabulary, _ids(cases), texts), left),
         **{name: records.arrow(name) for name in ("vocabulary", "diagnoses", "knowledge") if name in records.names},
     }
     left += [f"the table {name} ({_TABLES[name]})" for name in records.names if name in _TABLES]
@@ -120,8 +118,9 @@ def _ids(cases: pa.Table) -> tuple[str, ...]:
     return tuple(one for one in named if len(one) > 2)
 
 
-def _findings(findings: pa.Table, moved: timedelta | None, ids: tuple[str, ...], left: list[str]) -> pa.Table:
+def _findings(findings: pa.Table, moved: timedelta | None, words: ShortTexts, left: list[str]) -> pa.Table:
     known = TABLES["findings"].columns
+    findings = _without_told_codes(findings, words, left)
     used = [c for c in findings.column_names if findings[c].null_count < len(findings)]
     gone = [c for c in used if c in _NOT_OF_FINDINGS or c not in known]
     if gone:
@@ -131,29 +130,42 @@ def _findings(findings: pa.Table, moved: timedelta | None, ids: tuple[str, ...],
     for name, column in columns.items():
         if pa.types.is_timestamp(column.type) and moved is not None:
             columns[name] = pc.add(column, pa.scalar(moved, pa.duration("us"))).cast(column.type)
-    _without_free_text(columns, ids, left)
+    _without_free_text(columns, words, left)
     _without_great_ages(columns, left)
     for name in ("case_id", "code", "status"):
         columns.setdefault(name, findings[name])
     return pa.table(columns)
 
 
-def _without_free_text(columns: dict[str, Any], ids: tuple[str, ...], left: list[str]) -> None:
-    long = told = 0
-    for name in _FREE:
-        if name not in columns:
-            continue
-        kept = []
+def _without_told_codes(findings: pa.Table, words: ShortTexts, left: list[str]) -> pa.Table:
+    """Leave out findings whose code is a text: somebody wrote it."""
+    codes = findings["code"].cast(pa.string()).to_pylist()
+    stays = [words.is_known(c) or not (" " in c.strip() or words.is_long(c) or words.tells(c)) for c in codes]
+    if not all(stays):
+        left.append(f"findings whose code is a text that the vocabulary does not hold: {stays.count(False):,}")
+    return findings.filter(pa.array(stays, pa.bool_()))
+
+
+def _without_free_text(columns: dict[str, Any], words: ShortTexts, left: list[str]) -> None:
+    long = told = unknown = 0
+    for name in _FREE.keys() & columns.keys():
+        kept: list[str | None] = []
         for text in columns[name].cast(pa.string()).to_pylist():
-            is_long = text is not None and len(text) > _LONGEST_TEXT
-            tells = text is not None and (bool(_TELLS.search(text)) or any(one in text.casefold() for one in ids))
-            long, told = long + is_long, told + (tells and not is_long)
-            kept.append(None if is_long or tells else text)
+            if text is None:
+                kept.append(None)
+                continue
+            is_long, tells = words.is_long(text), words.tells(text)
+            strange = not (is_long or tells or words.is_known(text, small=_FREE[name]))
+            long, told, unknown = long + is_long, told + (tells and not is_long), unknown + strange
+            kept.append(None if is_long or tells or strange else text)
         columns[name] = pa.array(kept, pa.string())
-    if long:
-        left.append(f"texts of findings of more than {_LONGEST_TEXT} characters: {long:,}")
-    if told:
-        left.append(f"texts of findings with a date, a long number, an address or an id: {told:,}")
+    for what, n in (
+        (f"of more than {LONGEST} characters", long),
+        ("with a date, a long number, an address or an id", told),
+        ("that neither vocabulary nor model knows: they may hold a name", unknown),
+    ):
+        if n:
+            left.append(f"texts of findings {what}: {n:,}")
 
 
 def _without_great_ages(columns: dict[str, Any], left: list[str]) -> None:

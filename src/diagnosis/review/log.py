@@ -86,7 +86,8 @@ class ReviewLog:
             The list as it was shown.
         reviewer : str
         verdict : {"agree", "other", "cannot_say"}
-            With the first of the list, with another diagnosis, or neither.
+            With the first of the list, with another diagnosis, or neither. Where the list was never revealed, ``other``
+            names what the reviewer found, and is kept as ``agree`` where that is the first of the list.
         diagnosis, first_idea : str, optional
             By code or name: what it is, and what it was taken for before the list was revealed.
         diagnosis_text : str
@@ -118,6 +119,9 @@ class ReviewLog:
         if verdict == "agree" and diagnosis is None and shown:
             diagnosis = shown[0][0]
         when = revealed if isinstance(revealed, datetime) else datetime.now(UTC) if revealed else None
+        code = _code(differential, diagnosis)
+        if when is None and verdict == "other" and shown and code == shown[0][0]:
+            verdict = "agree"  # found without the list: the reviewer could not know
         review = Review(
             reviewer=reviewer,
             case_id=differential.case_id,
@@ -125,7 +129,7 @@ class ReviewLog:
             record=differential.records.digest(),
             shown=shown,
             verdict=verdict,
-            diagnosis=_code(differential, diagnosis),
+            diagnosis=code,
             diagnosis_text=diagnosis_text,
             first_idea=_code(differential, first_idea),
             revealed=None if when is None else when.isoformat(),
@@ -151,7 +155,8 @@ class ReviewLog:
         Raises
         ------
         InputError
-            A file that is no answer, an answer to another case, or one that was merged before.
+            A file that is no answer, an answer to another case, one that was merged before, or one about a case whose
+            answers were redacted.
         UnknownCodeError
             A diagnosis that neither the vocabulary nor the model knows.
         """
@@ -161,8 +166,12 @@ class ReviewLog:
         packet = f"packet {form.packet} {form.proof}"
         if any(one.comment.endswith(packet) for one in self.reviews()):
             raise InputError("an answer that is not in the log yet", "this one was merged before", "nothing is to do")
+        one = matching(form.proof, differentials)
+        if self._is_redacted(one):
+            found = "what the log held about it was redacted, and would come back"
+            raise InputError("an answer about a case that the log may hold", found, "keep the answer out of the log")
         return self.add(
-            matching(form.proof, differentials),
+            one,
             reviewer=given["reviewer"] or "",
             verdict=cast("Verdict", given["verdict"]),
             diagnosis=given["diagnosis"],
@@ -173,6 +182,13 @@ class ReviewLog:
             comment=f"{given['comment'] or ''}\n{packet}".lstrip(),
             seconds=None if minutes is None else 60 * number_of(minutes),
         )
+
+    def _is_redacted(self, one: Differential) -> bool:
+        """Whether answers about this very record were taken out."""
+        rows = (e for e in store.entries(self.path, self.wait) if e.kind == "redaction" and e.content is not None)
+        about = [mark for row in rows for mark in json.loads(row.content or "").get("about", ())]
+        record = one.records.digest() if about else ""
+        return any(store.sealed(one.case_id, record, mark.partition("-")[0]) == mark for mark in about)
 
     def reviews(self) -> list[Review]:
         """Return every answer that was not redacted, the first one first."""

@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,7 @@ def write_packet(
     question: str = "",
     lang: str = "en",
     reveal: Reveal = "at_once",
+    texts: Collection[str] = (),
 ) -> Packet:
     """Write one case with its suggestions, de-identified, as a folder or zip file for a remote expert.
 
@@ -102,6 +103,9 @@ def write_packet(
     reveal : {"at_once", "after_answer"}
         Whether the page's list waits until the expert has written an own first idea. The two JSON files hold the list
         in either case.
+    texts : collection of str
+        Texts of findings that may go as they are, though neither the vocabulary nor the model knows them: each one that
+        you have looked at, such as the name of a rare germ.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def write_packet(
     target = Path(path)
     if target.exists():
         raise InputError("a new folder or zip file for the packet", f"{target.name} is there already", "name another")
-    case, left = deidentified(differential.records)
+    case, left = deidentified(differential.records, texts=(*_learned_texts(differential.diagnoser), *texts))
     reading = cast("Reading", differential.reading)
     model = _placeless(differential.diagnoser)
     if model.card_ != differential.diagnoser.card_:
@@ -178,6 +182,12 @@ def matching(proof: str, differentials: Iterable[Differential]) -> Differential:
         "none of these is: another case, or its record or model has changed since",
         "give the differentials as they were when the packet was written",
     )
+
+
+def _learned_texts(diagnoser: Diagnoser) -> Iterator[str]:
+    """Yield the texts that have a column of their own: more than one patient had them."""
+    names = (str(name) for name in diagnoser.encoder_.get_feature_names_out())
+    return (name.partition("=")[2] for name in names if "=" in name)
 
 
 def _placeless(diagnoser: Diagnoser) -> Diagnoser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from typing import Any
 from diagnosis.errors import InputError, WorkError
 from diagnosis.review.chain import START, Entry, content_hash, row_hash, text_of
 
-__all__ = ["add", "entries", "last", "opened", "redact"]
+__all__ = ["add", "entries", "last", "opened", "redact", "sealed"]
 
 _APPLICATION, _VERSION = 0x64785276, 1
 _COLUMNS = "seq, kind, time, salt, content, content_hash, hash"
@@ -65,15 +66,16 @@ def redact(path: Path, wait: float, case_ids: Sequence[str], reason: str) -> Ent
     """Take out the content of every row about these cases and add the row that says so; None: there was none."""
     with connection(path, wait) as db:
         with _whole(db):
-            rows = [
-                row
-                for (row,) in db.execute(
-                    "SELECT seq FROM entries WHERE kind = 'review' AND content IS NOT NULL "
-                    "AND json_extract(content, '$.case_id') IN (SELECT value FROM json_each(?)) ORDER BY seq",
-                    (json.dumps(list(case_ids)),),
-                )
-            ]
-            entry = _added(db, "redaction", {"rows": rows, "reason": reason}) if rows else None
+            found = db.execute(
+                "SELECT seq, json_extract(content, '$.case_id'), json_extract(content, '$.record') FROM entries "
+                "WHERE kind = 'review' AND content IS NOT NULL "
+                "AND json_extract(content, '$.case_id') IN (SELECT value FROM json_each(?)) ORDER BY seq",
+                (json.dumps(list(case_ids)),),
+            ).fetchall()
+            rows = [seq for seq, _, _ in found]
+            about = sorted({sealed(case, record, secrets.token_hex(16)) for case, record in {one[1:] for one in found}})
+            values = {"rows": rows, "reason": reason, "about": about}
+            entry = _added(db, "redaction", values) if rows else None
             db.executemany("UPDATE entries SET content = NULL, salt = NULL WHERE seq = ?", [(row,) for row in rows])
         # What was taken out is to stay neither in the WAL file nor, behind a reader, in the main one.
         if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -82,6 +84,12 @@ def redact(path: Path, wait: float, case_ids: Sequence[str], reason: str) -> Ent
                 "text in the file: close it and redact once more."
             )
     return entry
+
+
+def sealed(case_id: str, record: str, salt: str) -> str:
+    """Return what finds a redacted case again for who holds its whole record, and says nothing to anybody else."""
+    about = "\n".join((salt, record, case_id))
+    return f"{salt}-{hashlib.sha256(about.encode()).hexdigest()}"
 
 
 def entries(path: Path, wait: float) -> list[Entry]:

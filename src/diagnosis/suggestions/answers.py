@@ -17,21 +17,10 @@ from diagnosis.models.calibration import softmax
 from diagnosis.records import OTHER, Case, Records
 from diagnosis.suggestions.by_hand import ByHand
 from diagnosis.suggestions.differential import Differential, Suggestion
-from diagnosis.suggestions.flags import (
-    TOO_LITTLE,
-    UNSURE,
-    CaseFacts,
-    ages_in_days,
-    case_flags,
-    implausible_rows,
-    implausible_values,
-    near_names,
-    plausible,
-    values_set_aside,
-)
-from diagnosis.suggestions.open_world import unlisted_scores
+from diagnosis.suggestions.facts import facts_of, flags_of, understood
+from diagnosis.suggestions.flags import TOO_LITTLE, UNSURE
+from diagnosis.suggestions.inputs import plausible
 from diagnosis.suggestions.policy import groups_of_cases
-from diagnosis.suggestions.red_flags import RedFlag, raised, red_flags_of, shipped_red_flags
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -39,7 +28,7 @@ if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
     from diagnosis.vocabulary import Vocabulary
 
-__all__ = ["answer", "answers_to", "asked_for", "batch_of", "facts_of", "probabilities_of"]
+__all__ = ["answer", "answers_to", "asked_for", "batch_of", "probabilities_of"]
 
 
 def asked_for(diagnoser: Diagnoser, top: int | None, reading: str | None) -> tuple[int, str]:
@@ -111,14 +100,14 @@ def answer(
         Probabilities of the differential reading, to rank by; sets, flags and abstention stay those of the batch.
     """
     facts = facts_of(diagnoser, seen, X, unknown, batch.proba)
+    flags = flags_of(batch, diagnoser.calibration_.flag_at, facts)
     name, moment = diagnoser.name, batch.as_of
     shown = batch.proba if listed is None else listed
     codes = batch.diagnoses if listed is None else diagnoser.codes("differential")
     made, other = [], np.flatnonzero(codes == OTHER)
     for i in range(len(batch)):
         in_set = _members(batch, i)
-        case = facts[i]
-        flags = case_flags(batch.proba[i], batch.diagnoses, diagnoser.calibration_.flag_at, case)
+        n_lost = int(facts.n_values_not_used[i])
         made.append(
             Differential(
                 case_id=str(batch.case_ids[i]),
@@ -128,12 +117,12 @@ def answer(
                 ranked=_ranked(diagnoser.vocabulary_, shown[i], codes, in_set, top),
                 other=float(shown[i, other[0]]) if len(other) else None,
                 set=in_set,
-                must_not_miss=tuple(f.diagnosis for f in flags if f.kind == "must_not_miss" and f.diagnosis),
-                flags=flags,
+                must_not_miss=tuple(f.diagnosis for f in flags[i] if f.kind == "must_not_miss" and f.diagnosis),
+                flags=flags[i],
                 abstained=bool(batch.abstained[i]),
-                abstain_reason=None if not batch.abstained[i] else UNSURE if case.understood else TOO_LITTLE,
+                abstain_reason=None if not batch.abstained[i] else UNSURE if facts.understood[i] else TOO_LITTLE,
                 unknown_codes=tuple(unknown[i]),
-                not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": case.n_values_not_used},
+                not_used={"after_moment": int(later[i]), "unknown": len(unknown[i]), "values": n_lost},
                 records=seen if len(seen) == 1 else seen[[i]],
                 diagnoser=diagnoser,
                 proba=shown[i],
@@ -141,48 +130,6 @@ def answer(
             )
         )
     return made
-
-
-def facts_of(
-    diagnoser: Diagnoser,
-    seen: Records,
-    X: csr_matrix,
-    unknown: Sequence[tuple[str, ...]],
-    proba: npt.NDArray[np.float64],
-) -> list[CaseFacts]:
-    """What the flags of each case are raised on."""
-    ages, lost = ages_in_days(seen), diagnoser.encoder_.unconverted(seen)
-    trained = diagnoser.training_ids_.seen(seen)
-    rows, index = implausible_rows(seen), diagnoser.neighbours_
-    wrong, aside = implausible_values(seen, rows), values_set_aside(seen, diagnoser.encoder_.values_)
-    near = np.ones(len(seen)) if index is None else index.similarity(X)
-    clear = _understood(diagnoser.encoder_, X)
-    rule, counts, left = diagnoser.calibration_.unlisted, diagnoser.answers_, np.full(len(seen), -np.inf)
-    if rule is not None and counts is not None:
-        left = unlisted_scores(rule, counts, diagnoser.encoder_, X, proba)
-    red: list[tuple[RedFlag, ...]] = [()] * len(seen)
-    if diagnoser.policy.red_flags:
-        living = seen.without(rows) if rows.any() else seen
-        red = raised(red_flags_of(seen, (*shipped_red_flags(), *diagnoser.red_flags_)), living)
-    return [
-        CaseFacts(
-            age_days=float(ages[i]),
-            age_range=diagnoser.card_["age_days"],
-            unknown=tuple(unknown[i]),
-            near=near_names(unknown[i], diagnoser.vocabulary_) if unknown[i] else {},
-            n_values_not_used=int(lost[i]),
-            implausible=wrong[i],
-            understood=bool(clear[i]),
-            trained_on=bool(trained[i]),
-            red_flags=red[i],
-            similarity=float(near[i]),
-            far=0.0 if index is None else index.far,
-            unlisted=float(left[i]),
-            unlisted_at=np.inf if rule is None else rule.at,
-            set_aside=aside[i],
-        )
-        for i in range(len(seen))
-    ]
 
 
 def probabilities_of(diagnoser: Diagnoser, X: csr_matrix, reading: str = "posterior") -> npt.NDArray[np.float64]:
@@ -207,7 +154,7 @@ def batch_of(diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None) -
         proba=proba,
         in_set=found.sets.members(proba, groups_of_cases(seen, diagnoser.policy.grouped_by)),
         flagged=proba >= found.flag_at,
-        abstained=~_understood(diagnoser.encoder_, X) | (proba.max(axis=1) < (found.abstain_at or 0.0)),
+        abstained=~understood(diagnoser.encoder_, X) | (proba.max(axis=1) < (found.abstain_at or 0.0)),
         prior=n_train / n_train.sum(),
         must_not_miss=np.array([c in diagnoser.vocabulary_.must_not_miss for c in codes], dtype=bool),
         coverage=diagnoser.coverage,
@@ -224,14 +171,6 @@ def row_at(X: csr_matrix, i: int) -> csr_matrix:
     row = type(X)((X.data[here], X.indices[here], ends), shape=(1, X.shape[1]), copy=False)
     row.has_canonical_format = True
     return row
-
-
-def _understood(encoder: FindingEncoder, X: csr_matrix) -> npt.NDArray[np.bool_]:
-    """Whether an encoded case has at least one finding that reaches the model, in a state that training knows."""
-    lineage = encoder.lineage_
-    is_finding = ~lineage.context[lineage.finding]
-    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    return np.bincount(row[is_finding[X.indices]], minlength=X.shape[0]) > 0
 
 
 def _members(batch: Batch, i: int) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ def load_bundle(folder: str | Path) -> Diagnoser:
         made.red_flags_ = read_red_flags(learned.get("red_flags", ()))
         made.encoder_ = FindingEncoder.from_json(_read_json(path / "encoder.json"))
         made.model_ = MODELS[learned["model"]].from_files(path / "model")
-        made.reading_ = read_reading(path / "reading", MODELS[learned["model"]])
+        made.reading_ = read_reading(path / "reading", learned["model"])
         made.classes_ = np.array(learned["classes"], dtype=object)
         made.pooled_ = frozenset(learned["pooled"])
         made.vocabulary_ = Vocabulary.from_rows(words["findings"], words["diagnoses"])

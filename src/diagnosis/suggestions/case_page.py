@@ -41,8 +41,9 @@ __all__ = ["page_of"]
 
 Text = str | Mapping[str, str]
 _STATES = ("present", "absent", "uncertain")
+_SHOWN = ("code", "subject", "value", "comparator", "unit", "text", "interpretation", "time", "known")
 _REASONS = {
-    TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型可用的发现"},
+    TOO_LITTLE: {"en": TOO_LITTLE, "zh": "没有模型可用的记录"},
     UNSURE: {"en": UNSURE, "zh": "首位诊断的把握不足，达不到事先声明的错误率"},
 }
 
@@ -200,7 +201,8 @@ def _recorded(case: Records, ranges: UsedRanges, asked: datetime | None) -> Iter
     """The row that counts of every finding of the case, with how often it was recorded before."""
     coded, words = case.coded, case.vocabulary
     rows = np.flatnonzero(coded.latest)
-    table = case.arrow("findings").take(pa.array(rows)).to_pylist()
+    findings = case.arrow("findings")
+    table = findings.select([n for n in _SHOWN if n in findings.column_names]).take(pa.array(rows)).to_pylist()
     for row, values in zip(rows.tolist(), table, strict=True):
         source = ranges.source(row)
         code, subject = str(coded.codes[coded.code[row]]), values.get("subject")

@@ -25,7 +25,7 @@ from diagnosis.suggestions.answers import answers_to, asked_for, batch_of, proba
 from diagnosis.suggestions.by_hand import ByHand, records_by_hand
 from diagnosis.suggestions.differential import Differential
 from diagnosis.suggestions.fitting import checked_records, fit_records
-from diagnosis.suggestions.flags import plausible
+from diagnosis.suggestions.inputs import plausible
 from diagnosis.suggestions.policy import Policy
 from diagnosis.suggestions.reference_reading import READINGS, Reading, ReferenceReading, Target, asked_reading
 from diagnosis.suggestions.updating import updated

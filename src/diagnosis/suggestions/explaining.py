@@ -12,7 +12,7 @@ from diagnosis.explanation import Evidence
 from diagnosis.explanation.explain import explain_cases
 from diagnosis.models.calibration import softmax
 from diagnosis.records import OTHER, Records
-from diagnosis.suggestions.flags import plausible
+from diagnosis.suggestions.inputs import plausible
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser

@@ -21,12 +21,13 @@ from diagnosis.records import Records
 from diagnosis.suggestions.answer_table import count_answers
 from diagnosis.suggestions.calibrated import Calibrated, Declared, calibrate
 from diagnosis.suggestions.learned import Labelled, OutOfFold, describe, label, learn
+from diagnosis.suggestions.list_learning import learn_reading
 from diagnosis.suggestions.masking import with_copies
 from diagnosis.suggestions.neighbours import Neighbours
 from diagnosis.suggestions.open_world import learned_unlisted
 from diagnosis.suggestions.policy import Policy, groups_of_cases
 from diagnosis.suggestions.red_flags import RedFlag, red_flags_of
-from diagnosis.suggestions.reference_reading import ReferenceReading, SoftLabels, Target, learn_reading, soft_labels
+from diagnosis.suggestions.reference_reading import ReferenceReading, SoftLabels, Target, soft_labels
 from diagnosis.suggestions.structure import with_columns
 from diagnosis.suggestions.training_ids import TrainingIds
 from diagnosis.vocabulary import Vocabulary

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from diagnosis.errors import nearest
-from diagnosis.features.rows import finding_key
-from diagnosis.features.values import in_unit, usable
-from diagnosis.records import Records
-from diagnosis.vocabulary import Vocabulary
-from diagnosis.vocabulary.unit_swaps import implausible
+from diagnosis.suggestions.inputs import SetAside
 
 if TYPE_CHECKING:
-    from diagnosis.features.values import ValueScale
     from diagnosis.suggestions.red_flags import RedFlag
 
-__all__ = [
-    "TOO_LITTLE",
-    "UNSURE",
-    "CaseFacts",
-    "Flag",
-    "SetAside",
-    "ages_in_days",
-    "case_flags",
-    "implausible_values",
-    "near_names",
-    "values_set_aside",
-]
+__all__ = ["TOO_LITTLE", "TRAINED_ON", "UNSURE", "CaseFacts", "Flag", "about_input", "must_not_miss", "red_flag"]
 
 Kind = Literal[
     "must_not_miss",
@@ -48,8 +30,6 @@ Kind = Literal[
 
 TOO_LITTLE = "no finding that the model can use"
 UNSURE = "the most probable diagnosis is too unsure for the declared error"
-_YEAR = 365.25
-_MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +59,13 @@ class Flag:
         return {"kind": self.kind, "diagnosis": self.diagnosis, "rule": self.rule, "values": dict(self.values)}
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """Values of one case that are not used for what training knows of their finding.
-
-    Attributes
-    ----------
-    without_unit : mapping of str to tuple of str
-        Codes of values without a unit where training had several, with the units known.
-    far : tuple of str
-        Codes of values far outside everything seen in training, sorted.
-    """
-
-    without_unit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    far: tuple[str, ...] = ()
+#: The last flag of a case that the model was trained on, or whose patient it was.
+TRAINED_ON = Flag("trained_on", "the case or its patient was among the training cases", None, {"n": 1})
 
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """What the flags of one case are raised on, beside its probabilities.
+    """What the flags about the input of one case are raised on.
 
     Parameters
     ----------
@@ -115,10 +83,6 @@ class CaseFacts:
         Codes whose value no living patient has.
     understood : bool
         Whether there is a finding the model knows.
-    trained_on : bool
-        Whether the case or its patient was among the training cases.
-    red_flags : sequence of RedFlag
-        Rules that hold.
     similarity, far : float
         Cosine with the nearest training case, and below which it is unlike any.
     set_aside : SetAside
@@ -134,8 +98,6 @@ class CaseFacts:
     n_values_not_used: int
     implausible: Sequence[str]
     understood: bool
-    trained_on: bool
-    red_flags: Sequence[RedFlag]
     similarity: float
     far: float
     unlisted: float = -np.inf
@@ -143,42 +105,20 @@ class CaseFacts:
     set_aside: SetAside = field(default_factory=SetAside)
 
 
-def case_flags(
-    proba: npt.NDArray[np.float64],
-    classes: npt.NDArray[Any],
-    flag_at: npt.NDArray[np.float64],
-    case: CaseFacts,
-) -> tuple[Flag, ...]:
-    """Raise the flags of one case: red flags first, then what the policy raised, then the rest.
-
-    Parameters
-    ----------
-    proba, flag_at : ndarray of shape (n_diagnoses,)
-        Probabilities, and the probability from which each must-not-miss diagnosis is flagged (NaN: never).
-    classes : ndarray of shape (n_diagnoses,)
-    case : CaseFacts
-    """
-    known = {str(c) for c in classes}
-    flags = [_red(rule, known) for rule in case.red_flags]
-    raised = np.flatnonzero(proba >= flag_at)
-    flags += [
-        Flag(
-            "must_not_miss",
-            "probability at or above the threshold of this diagnosis",
-            str(classes[k]),
-            {"probability": float(proba[k]), "flag_at": float(flag_at[k])},
-        )
-        for k in raised[np.argsort(-proba[raised], kind="stable")]
-    ]
-    return (*flags, *_about_input(case))
-
-
-def _red(rule: RedFlag, known: set[str]) -> Flag:
+def red_flag(rule: RedFlag, known: Collection[str]) -> Flag:
+    """The flag of a rule that holds; its diagnosis is named where it is among those known to the model."""
     values = {"code": rule.code, "says_zh": rule.says_zh, "source": rule.source}
     return Flag("red_flag", rule.says, rule.diagnosis if rule.diagnosis in known else None, values)
 
 
-def _about_input(case: CaseFacts) -> list[Flag]:
+def must_not_miss(diagnosis: str, probability: float, flag_at: float) -> Flag:
+    """The flag of a diagnosis whose probability the policy does not let pass."""
+    rule = "probability at or above the threshold of this diagnosis"
+    return Flag("must_not_miss", rule, diagnosis, {"probability": probability, "flag_at": flag_at})
+
+
+def about_input(case: CaseFacts) -> list[Flag]:
+    """The flags about what a case records, `TRAINED_ON` left out."""
     flags = []
     if case.age_range and np.isfinite(case.age_days) and not case.age_range[0] <= case.age_days <= case.age_range[1]:
         values = {"age_days": float(case.age_days), "training_age_days": [float(a) for a in case.age_range]}
@@ -196,8 +136,6 @@ def _about_input(case: CaseFacts) -> list[Flag]:
     if case.understood and case.unlisted > case.unlisted_at:
         rule = "the list accounts for less of what was found than in 95 of 100 training cases: it may be none of these"
         flags.append(Flag("unlisted", rule, None, {"score": case.unlisted, "at": case.unlisted_at}))
-    if case.trained_on:
-        flags.append(Flag("trained_on", "the case or its patient was among the training cases", None, {"n": 1}))
     return flags
 
 
@@ -217,91 +155,3 @@ def _about_values(case: CaseFacts) -> Iterator[Flag]:
     if far:
         rule = "values far outside everything seen in training, a slip of the pen or another unit, were not used"
         yield Flag("implausible_value", rule, None, {"n": len(far), "codes": far, "beyond": "training"})
-
-
-def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> list[SetAside]:
-    """Return for each case the values that encoding does not use for what training knows of their finding.
-
-    `scales` are an encoder's ``values_``.
-    """
-    coded, words = records.coded, {key: s for key, s in scales.items() if s.mixed or s.least is not None}
-    rows = np.flatnonzero(np.isfinite(coded.value) & coded.latest) if words else np.zeros(0, np.intp)
-    if not len(rows):
-        return [SetAside()] * len(records)
-    units: list[dict[str, tuple[str, ...]]] = [{} for _ in range(len(records))]
-    far: list[set[str]] = [set() for _ in range(len(records))]
-    named = np.column_stack([coded.code[rows], coded.subject[rows], coded.unit[rows]])
-    distinct, which = np.unique(named, axis=0, return_inverse=True)
-    for i, (code, subject, number) in enumerate(distinct.tolist()):
-        name = str(coded.codes[code])
-        scale = words.get(finding_key(name, None if subject < 0 else str(coded.subjects[subject])))
-        if scale is None:
-            continue
-        here = rows[which.ravel() == i]
-        if number < 0 and scale.mixed:
-            for row in here.tolist():
-                units[coded.case[row]][name] = scale.mixed
-            continue
-        value = in_unit(coded.value[here], None if number < 0 else str(coded.units[number]), scale.unit, scale.loinc)
-        if value is not None:
-            low, high = scale.ends
-            for row in here[usable(value) & ((value < low) | (value > high))].tolist():
-                far[coded.case[row]].add(name)
-    return [SetAside(dict(sorted(u.items())), tuple(sorted(f))) for u, f in zip(units, far, strict=True)]
-
-
-def ages_in_days(records: Records) -> npt.NDArray[np.float64]:
-    """Age of each case in days: `age_days`, else `age_years`; NaN where neither is known."""
-    days = records.column("age_days")
-    return np.where(np.isnan(days), records.column("age_years") * _YEAR, days)
-
-
-def implausible_rows(records: Records) -> npt.NDArray[np.bool_]:
-    """Say which rows of findings hold a value that no living patient has (``plausible_values.csv``).
-
-    A value without a unit is taken to be in the unit that the vocabulary states, as it is in encoding.
-    """
-    coded, words = records.coded, records.vocabulary
-    found = np.zeros(len(coded), dtype=bool)
-    rows = np.flatnonzero(np.isfinite(coded.value))
-    pairs, which = np.unique(np.column_stack([coded.code[rows], coded.unit[rows]]), axis=0, return_inverse=True)
-    for i, (code, number) in enumerate(pairs.tolist()):
-        name = str(coded.codes[code])
-        unit = words.unit(name) if number < 0 else str(coded.units[number])
-        here = rows[which.ravel() == i]
-        if unit is not None:
-            found[here] = implausible(coded.value[here], unit, words.loinc(name))
-    return found
-
-
-def implausible_values(records: Records, rows: npt.NDArray[np.bool_]) -> list[tuple[str, ...]]:
-    """Return for each case the codes of the rows that hold an implausible value, sorted."""
-    coded = records.coded
-    found: list[set[str]] = [set() for _ in range(len(records))]
-    for row in np.flatnonzero(rows).tolist():
-        found[coded.case[row]].add(str(coded.codes[coded.code[row]]))
-    return [tuple(sorted(codes)) for codes in found]
-
-
-def plausible(records: Records) -> Records:
-    """Leave out rows with a value no living patient has: flagged, shown, and no evidence."""
-    rows = implausible_rows(records)
-    return records.without(rows) if rows.any() else records
-
-
-def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str, ...]]:
-    """Return the nearest names of findings that may be misspelt; nothing for those that resemble none.
-
-    Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
-    """
-    made = {}
-    known: list[str] | None = None
-    for text in unknown[:_MOST_NAMES]:
-        if ":" in text:
-            continue
-        if known is None:
-            terms = words.findings.values()
-            known = [n for t in terms for n in (*t.names.values(), *t.synonyms, *(() if ":" in t.code else (t.code,)))]
-        if near := nearest(text, known):
-            made[text] = tuple(near)
-    return made

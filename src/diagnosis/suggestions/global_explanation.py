@@ -18,7 +18,7 @@ from diagnosis.explanation.stability import Stability, draw_patients, stability_
 from diagnosis.models.scale import Scale
 from diagnosis.records import OTHER, Records
 from diagnosis.suggestions.fitting import checked_records
-from diagnosis.suggestions.flags import plausible
+from diagnosis.suggestions.inputs import plausible
 
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,32 +17,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diagnosis.errors import InputError
+from diagnosis.features.streaming import ENCODED, OF_CASES
 from diagnosis.readers import open_records
 from diagnosis.readers.parquet_files import write_parquet
+from diagnosis.suggestions.inputs import refuse_contradictions
 from diagnosis.suggestions.plain_answers import PlainAnswers
+from diagnosis.suggestions.policy import GROUPINGS
+from diagnosis.suggestions.red_flags.rule import NUMBERS, WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from diagnosis.readers.records_folder import RecordsFolder
     from diagnosis.records import Records
     from diagnosis.suggestions.diagnoser import Diagnoser, Reading
 
 __all__ = ["Parts", "suggest_parts"]
 
-_DONE, _UNDONE = "suggestions.json", "unfinished.json"
-_CHUNK = 2_000
-_TEXTS = pa.list_(pa.string())
-_SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("case_id", "model", "reading", "as_of")),
-        ("ranked", pa.list_(pa.struct([("diagnosis", pa.string()), ("probability", pa.float64())]))),
-        ("other", pa.float64()),
-        *((name, _TEXTS) for name in ("set", "must_not_miss")),
-        ("flags", pa.string()),
-        ("abstained", pa.bool_()),
-        ("abstain_reason", pa.string()),
-        ("unknown_codes", _TEXTS),
-        ("not_used", pa.struct([(name, pa.int64()) for name in ("after_moment", "unknown", "values")])),
-    ]
-)
+_DONE, _UNDONE, _PARTS = "suggestions.json", "unfinished.json", "part-*.parquet"
+_ANY_ORDER = "findings-in-any-order"
+#: What is read: what encoding, red flags and the check for contradictions look at, and what sets keep coverage by.
+_OF_FINDINGS = (*ENCODED, "comparator", "phase", "body_site")
+_OF_CASES = (*OF_CASES, *NUMBERS, *WORDS, *GROUPINGS)
+# Numbers in an array of cases by diagnoses.
+_MOST_NUMBERS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +107,31 @@ def suggest_parts(
     source = open_records(records, batch_cases=part_cases)
     asked = {"model": diagnoser.fingerprint, "top": top, "reading": reading, "part_cases": part_cases}
     identity = {**asked, "n_cases": len(source), "records": _files_of(Path(records))}
-    _take(folder, identity)
-    answered = PlainAnswers(diagnoser, top, reading)
+    if _take(folder, identity) and not _is_in_order(source):
+        _start_again(folder)
+    answered, times = PlainAnswers(diagnoser, top, reading), count()
+
+    def answer(parts: Iterator[Records]) -> Parts:
+        if next(times):
+            _start_again(folder)
+        return _answer(answered, parts, folder)
+
+    done = source.over(answer, columns=_OF_FINDINGS, of_cases=_OF_CASES)
+    _finish(folder, {"format": 1, **asked, "n_cases": done.n_cases, "n_parts": done.n_parts}, identity)
+    return done
+
+
+def _answer(answered: PlainAnswers, parts: Iterator[Records], folder: Path) -> Parts:
+    """Write the parts that are not there yet."""
     n_cases = n_parts = n_kept = 0
-    for n_parts, some in enumerate(source, start=1):
+    for n_parts, some in enumerate(parts, start=1):
         part = folder / f"part-{n_parts - 1:05d}.parquet"
         n_cases += len(some)
         if _is_whole(part, len(some)):
             n_kept += 1
             continue
+        refuse_contradictions(some)
         _write(_table(answered, some), part)
-    _finish(folder, {"format": 1, **asked, "n_cases": n_cases, "n_parts": n_parts}, identity)
     return Parts(folder, n_cases, n_parts, n_kept)
 
 
@@ -129,8 +142,8 @@ def _files_of(records: Path) -> list[list[object]]:
     return [[path.relative_to(records).as_posix(), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
 
-def _take(folder: Path, identity: dict[str, Any]) -> None:
-    """Make the folder this work's own; go on with what the same work has left."""
+def _take(folder: Path, identity: dict[str, Any]) -> bool:
+    """Make the folder this work's own, and say whether there is something to go on with that the same work has left."""
     if not folder.exists():
         folder.mkdir(parents=True, mode=0o700)
     asked = f"Suggestions were to be written into {folder}"
@@ -145,10 +158,33 @@ def _take(folder: Path, identity: dict[str, Any]) -> None:
             raise InputError(asked, found, "Name another folder, or remove it.")
         for left in folder.glob(".*.partial"):
             left.unlink()
-        return
+        return any(folder.glob(_PARTS))
     if inside:
         raise InputError(asked, "It holds something else", "Name a new or an empty folder.")
     (folder / _UNDONE).write_text(json.dumps(identity), encoding="utf-8")
+    return False
+
+
+def _is_in_order(source: RecordsFolder) -> bool:
+    """Whether the findings come in the order of their cases; the source keeps it in mind."""
+    times = count()
+
+    def look(parts: Iterator[Records]) -> bool:
+        first = next(times) == 0
+        for _ in parts:
+            pass
+        return first
+
+    return source.over(look, columns=(), of_cases=())
+
+
+def _start_again(folder: Path) -> None:
+    """Remove parts that were written before it was known that the findings of a case do not stand together."""
+    mark = folder / _ANY_ORDER
+    if not mark.exists():
+        for part in folder.glob(_PARTS):
+            part.unlink()
+        mark.touch()
 
 
 def _read(path: Path) -> Any:
@@ -164,12 +200,10 @@ def _is_whole(part: Path, n_cases: int) -> bool:
 
 
 def _table(answered: PlainAnswers, some: Records) -> pa.Table:
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(some), _CHUNK):
-        rows += answered(some[start : start + _CHUNK])
-    for row in rows:
-        row["flags"] = json.dumps(row["flags"], ensure_ascii=False)
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+    step = max(1, _MOST_NUMBERS // len(answered.diagnoser.classes_))
+    if len(some) <= step:
+        return answered(some)
+    return pa.concat_tables([answered(some[i : i + step]) for i in range(0, len(some), step)])
 
 
 def _write(table: pa.Table, part: Path) -> None:
@@ -189,4 +223,5 @@ def _finish(folder: Path, about: dict[str, Any], identity: dict[str, Any]) -> No
     made = folder / f".{_DONE}.partial"
     made.write_text(json.dumps(about, indent=1), encoding="utf-8")
     made.replace(folder / _DONE)
+    (folder / _ANY_ORDER).unlink(missing_ok=True)
     (folder / _UNDONE).unlink()

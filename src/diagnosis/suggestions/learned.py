@@ -17,7 +17,7 @@ from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.protocol import Model
 from diagnosis.models.ranker import RankerModel
 from diagnosis.records import Pooling, Records, Rest, pool
-from diagnosis.suggestions.flags import ages_in_days
+from diagnosis.suggestions.inputs import ages_in_days
 from diagnosis.suggestions.knowledge_table import knowledge_of
 from diagnosis.suggestions.masking import Masking, wants_copies, with_copies
 from diagnosis.suggestions.precedents import confirmed_by

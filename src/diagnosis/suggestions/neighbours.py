@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from diagnosis.features import FindingEncoder
 from diagnosis.models.files import read_arrays, write_arrays
 from diagnosis.records import Records
 
-__all__ = ["Neighbours", "PastCases"]
+__all__ = ["NearEnough", "Neighbours", "PastCases"]
 
 _MOST_CASES, _MOST_ASKED, _BLOCK = 20_000, 2_000, 200
 #: One training case in a hundred is as far from all others as a case that is flagged.
 _FAR = 0.01
 _LEAST_CASES = 200
+# `NearEnough`: training cases asked first, numbers held in all, and what float32 may be off by.
+_FIRST, _MOST_NUMBERS, _ROUNDING = 256, 8_000_000, 1e-4
 #: From so many cases on, compared with so full a table (one cell in six) of so many numbers, products are dense.
 _MANY, _FILLED, _MOST_NUMBERS = 50, 6, 50_000_000
 #: More than the difference between two orders of adding up a cosine in float32.
@@ -144,6 +147,49 @@ class Neighbours:
         columns = sparse.csr_matrix((a["data"], a["indices"], a["indptr"]), shape=shape)
         past = PastCases.of_arrays(a, shape) if "past_data" in a else None
         return cls(columns, a["weight"], float(a["far"][0]), past)
+
+
+class NearEnough:
+    """Similarity to training cases for many cases in a row, of which it matters whether it reaches `far`.
+
+    A few training cases are asked first, and more of them about the cases that none was near to. Where none is near
+    the answer is that of `Neighbours`; where one is, it is the cosine with that one, perhaps not the largest.
+
+    Parameters
+    ----------
+    index : Neighbours
+    """
+
+    def __init__(self, index: Neighbours) -> None:
+        self.index = index
+        self.far = index.far
+        ends, most = [0], min(len(index), _MOST_NUMBERS // max(index.columns.shape[0], 1))
+        while ends[-1] < most and self.far > 0.0:
+            ends.append(min(2 * ends[-1] + _FIRST, most))
+        self._some = [index.columns[:, a:b].toarray() for a, b in pairwise(ends)]
+
+    def similarity(self, X: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+        """Return the cosine with the nearest training case, or with one that is near enough; shape (n_cases,)."""
+        near, left = np.ones(X.shape[0]), np.arange(X.shape[0])
+        if self.far <= 0.0:
+            return near
+        asked = _unit(_recorded(X), self.index.weight)
+        for some in self._some:
+            found = _largest(asked, some)
+            enough = found >= self.far + _ROUNDING
+            near[left[enough]] = found[enough]
+            asked, left = asked[~enough], left[~enough]
+            if not len(left):
+                return near
+        near[left] = self.index.similarity(X[left])
+        return near
+
+
+def _largest(asked: sparse.csr_matrix, columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The largest cosine of each row with any of some training cases, a few rows at a time."""
+    step = max(1, _MOST_NUMBERS // max(columns.shape[1], 1))
+    parts = [(asked[i : i + step] @ columns).max(axis=1) for i in range(0, asked.shape[0], step)]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def _recorded(X: sparse.csr_matrix) -> sparse.csr_matrix:

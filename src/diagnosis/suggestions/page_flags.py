@@ -33,7 +33,7 @@ _SAYS: dict[str, Text] = {
     },
     "rests_on_unrecorded": {
         "en": "What was not recorded moves the first suggestion more than any recorded finding.",
-        "zh": "对第一条提示影响最大的是未记录的内容，而不是任何已记录的发现。",
+        "zh": "对第一条提示影响最大的是未记录的内容，而不是任何已记录的内容。",
     },
 }
 _IMPLAUSIBLE = {

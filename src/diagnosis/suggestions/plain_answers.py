@@ -1,32 +1,47 @@
-"""Differentials of many cases as plain values, without the objects that explain them: for answers that go to files."""
+"""Differentials of many cases as an Arrow table, column by column, without an object for each: for files."""
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from diagnosis.records import OTHER
-from diagnosis.suggestions.answers import asked_for, batch_of, facts_of, probabilities_of
-from diagnosis.suggestions.flags import TOO_LITTLE, UNSURE, case_flags, plausible
-from diagnosis.suggestions.neighbours import Neighbours
+from diagnosis.suggestions.answers import asked_for, batch_of, probabilities_of
+from diagnosis.suggestions.facts import facts_of, flag_texts, raised_by_policy
+from diagnosis.suggestions.flags import TOO_LITTLE, UNSURE
+from diagnosis.suggestions.inputs import implausible_rows, plausible
+from diagnosis.suggestions.neighbours import NearEnough
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
+    from diagnosis.models.batch import Batch
     from diagnosis.records import Records
     from diagnosis.suggestions.diagnoser import Diagnoser
 
-__all__ = ["PlainAnswers"]
+__all__ = ["SCHEMA", "PlainAnswers"]
 
-_FEW = 256
+_TEXTS = pa.list_(pa.string())
+_NOT_USED = ("after_moment", "unknown", "values")
+#: One row a case; flags as JSON.
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("case_id", "model", "reading", "as_of")),
+        ("ranked", pa.list_(pa.struct([("diagnosis", pa.string()), ("probability", pa.float64())]))),
+        ("other", pa.float64()),
+        *((name, _TEXTS) for name in ("set", "must_not_miss")),
+        ("flags", pa.string()),
+        ("abstained", pa.bool_()),
+        ("abstain_reason", pa.string()),
+        ("unknown_codes", _TEXTS),
+        ("not_used", pa.struct([(name, pa.int64()) for name in _NOT_USED])),
+    ]
+)
 
 
 class PlainAnswers:
-    """Answers many cases with what `Differential.to_json` would say of each.
+    """Answers many cases with what `Differential.to_json` says of each.
 
     Parameters
     ----------
@@ -38,105 +53,77 @@ class PlainAnswers:
 
     def __init__(self, diagnoser: Diagnoser, top: int | None = None, reading: str | None = None) -> None:
         self.top, self.reading = asked_for(diagnoser, top, reading)
-        self.diagnoser = copy(diagnoser)
-        if diagnoser.neighbours_ is not None:
-            self.diagnoser.neighbours_ = cast("Neighbours", _NearEnough(diagnoser.neighbours_))
+        self.diagnoser = diagnoser
+        self._near = None if diagnoser.neighbours_ is None else NearEnough(diagnoser.neighbours_)
 
-    def __call__(self, records: Records) -> list[dict[str, Any]]:
-        """Answer some cases; their order is kept."""
-        d, top, reading = self.diagnoser, self.top, self.reading
+    def __call__(self, records: Records) -> pa.Table:
+        """Answer some cases; their order is kept. The columns are those of `SCHEMA`."""
+        d = self.diagnoser
         given = records.with_vocabulary(d.vocabulary_)
         seen = d.as_known(given)
-        later = (np.diff(given.coded.offsets) - np.diff(seen.coded.offsets)).tolist()
-        X, unknown = d.encoder_.transform(plausible(seen)), d.encoder_.unknown(seen)
+        rows = implausible_rows(seen)
+        X, unknown = d.encoder_.transform(plausible(seen, rows)), d.encoder_.unknown(seen)
         batch = batch_of(d, seen, X)
-        facts = facts_of(d, seen, X, unknown, batch.proba)
-        shown = batch.proba if reading == "posterior" else probabilities_of(d, X, reading)
-        codes = [str(code) for code in d.codes(reading)]
-        ranked, other = _ranked(shown, codes, top), _other(shown, codes)
-        members = _members(batch.proba, [str(code) for code in batch.diagnoses], batch.in_set)
-        name, flag_at, made = d.name, d.calibration_.flag_at, []
-        for i, case in enumerate(facts):
-            flags = case_flags(batch.proba[i], batch.diagnoses, flag_at, case)
-            abstained = bool(batch.abstained[i])
-            made.append(
-                {
-                    "schema": 1,
-                    "case_id": str(batch.case_ids[i]),
-                    "model": name,
-                    "reading": reading,
-                    "as_of": batch.as_of,
-                    "ranked": ranked[i],
-                    "other": other[i],
-                    "set": members[i],
-                    "must_not_miss": [f.diagnosis for f in flags if f.kind == "must_not_miss" and f.diagnosis],
-                    "flags": [f.to_json() for f in flags],
-                    "abstained": abstained,
-                    "abstain_reason": None if not abstained else UNSURE if case.understood else TOO_LITTLE,
-                    "unknown_codes": list(unknown[i]),
-                    "not_used": {
-                        "after_moment": later[i],
-                        "unknown": len(unknown[i]),
-                        "values": case.n_values_not_used,
-                    },
-                }
-            )
-        return made
+        facts = facts_of(d, seen, X, unknown, batch.proba, rows=rows, index=self._near)
+        shown = batch.proba if self.reading == "posterior" else probabilities_of(d, X, self.reading)
+        codes, other = np.array([str(c) for c in d.codes(self.reading)]), d.codes(self.reading) == OTHER
+        order = _order(batch.proba, np.array([str(c) for c in batch.diagnoses]))
+        ranked = order if self.reading == "posterior" else _order(shown, codes)
+        in_set = np.take_along_axis(batch.in_set, order, axis=1)
+        later = np.diff(given.coded.offsets) - np.diff(seen.coded.offsets)
+        not_used = (later, np.fromiter(map(len, unknown), np.int64, len(unknown)), facts.n_values_not_used)
+        reason = np.where(facts.understood, UNSURE, TOO_LITTLE)
+        flag_at, n = d.calibration_.flag_at, len(seen)
+        columns = {
+            "case_id": pa.array(batch.case_ids, pa.string()),
+            **{name: pa.repeat(said, n) for name, said in self._same_in_all(batch).items()},
+            "ranked": _ranked(shown, codes, other, ranked[:, : self.top + 1], self.top),
+            "other": pa.array(shown[:, other][:, 0]) if other.any() else pa.nulls(n, pa.float64()),
+            "set": pa.ListArray.from_arrays(_ends(in_set), _words(batch.diagnoses, order[in_set])),
+            "must_not_miss": _must_not_miss(batch, flag_at),
+            "flags": pa.array(flag_texts(batch, flag_at, facts), pa.string()),
+            "abstained": pa.array(batch.abstained),
+            "abstain_reason": pa.array(reason, pa.string(), mask=~batch.abstained),
+            "unknown_codes": pa.array([*map(list, unknown)], _TEXTS),
+            "not_used": pa.StructArray.from_arrays([pa.array(v, pa.int64()) for v in not_used], names=_NOT_USED),
+        }
+        return pa.table(columns, schema=SCHEMA)
+
+    def _same_in_all(self, batch: Batch) -> dict[str, str]:
+        return {"model": self.diagnoser.name, "reading": self.reading, "as_of": batch.as_of}
 
 
-def _order(proba: npt.NDArray[np.float64], codes: list[str]) -> npt.NDArray[np.intp]:
+def _order(proba: npt.NDArray[np.float64], codes: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
     """Columns by probability, ties by code, shape (n_cases, n_diagnoses)."""
-    by_code = np.argsort(np.array(codes))
+    by_code = np.argsort(codes)
     order: npt.NDArray[np.intp] = by_code[np.argsort(-proba[:, by_code], axis=1, kind="stable")]
     return order
 
 
-def _ranked(proba: npt.NDArray[np.float64], codes: list[str], top: int) -> list[list[dict[str, Any]]]:
-    order = _order(proba, codes)[:, : top + 1]
-    values = np.take_along_axis(proba, order, axis=1).tolist()
-    made = []
-    for row, probabilities in zip(order.tolist(), values, strict=True):
-        listed = [(codes[k], p) for k, p in zip(row, probabilities, strict=True) if codes[k] != OTHER]
-        found = (listed or [(codes[k], p) for k, p in zip(row, probabilities, strict=True)])[:top]
-        made.append([{"diagnosis": code, "probability": p} for code, p in found])
-    return made
+def _ranked(
+    proba: npt.NDArray[np.float64],
+    codes: npt.NDArray[np.str_],
+    other: npt.NDArray[np.bool_],
+    order: npt.NDArray[np.intp],
+    top: int,
+) -> pa.ListArray:
+    """The first `top` diagnoses, `OTHER` left out unless it is all there is; `order` holds one more."""
+    listed = ~other[order] if not other.all() else np.ones(order.shape, bool)
+    listed &= np.cumsum(listed, axis=1) <= top
+    found = np.take_along_axis(proba, order, axis=1)[listed]
+    members = _words(codes, order[listed]), pa.array(found)
+    return pa.ListArray.from_arrays(_ends(listed), pa.StructArray.from_arrays(members, ["diagnosis", "probability"]))
 
 
-def _other(proba: npt.NDArray[np.float64], codes: list[str]) -> list[float | None]:
-    found: list[float | None] = proba[:, codes.index(OTHER)].tolist() if OTHER in codes else [None] * len(proba)
-    return found
+def _must_not_miss(batch: Batch, flag_at: npt.NDArray[np.float64]) -> pa.ListArray:
+    row, column = raised_by_policy(batch.proba, flag_at)
+    ends = np.append(0, np.cumsum(np.bincount(row, minlength=len(batch)))).astype(np.int32)
+    return pa.ListArray.from_arrays(ends, _words(batch.diagnoses, column))
 
 
-def _members(proba: npt.NDArray[np.float64], codes: list[str], in_set: npt.NDArray[np.bool_]) -> list[list[str]]:
-    order = _order(proba, codes)
-    inside = np.take_along_axis(in_set, order, axis=1)
-    ends = np.cumsum(inside.sum(axis=1))[:-1]
-    return [[codes[k] for k in some] for some in np.split(order[inside], ends)]
+def _ends(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    return np.append(0, np.cumsum(chosen.sum(axis=1))).astype(np.int32)
 
 
-@dataclass(slots=True)
-class _NearEnough:
-    """Similarity to training cases, looked for among a few of them first.
-
-    What counts is whether a case is nearer than `far`. Where one of the few is, the others need not be asked; where
-    none is, all are, so that the flag and its number are those of `Neighbours`.
-    """
-
-    index: Neighbours
-    few: Neighbours | None = field(default=None)
-
-    @property
-    def far(self) -> float:
-        """Below which similarity a case is unlike any."""
-        return self.index.far
-
-    def similarity(self, X: csr_matrix) -> npt.NDArray[np.float64]:
-        """The cosine with the nearest training case, or with one that is near enough; shape (n_cases,)."""
-        if self.few is None:
-            some = slice(0, _FEW)
-            self.few = Neighbours(self.index.columns[:, some].tocsr(), self.index.weight, self.far)
-        near = self.few.similarity(X)
-        alone = np.flatnonzero(near < self.far)
-        if len(alone):
-            near[alone] = self.index.similarity(X[alone])
-        return near
+def _words(codes: npt.NDArray[np.str_ | np.object_], which: npt.NDArray[np.intp]) -> pa.Array:
+    return pa.array([str(code) for code in codes], pa.string()).take(pa.array(which))

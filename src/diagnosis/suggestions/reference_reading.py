@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-from sklearn.base import clone
 
 from diagnosis.errors import InputError, UnknownNameError, nearest
-from diagnosis.models.boosted import BoostedModel
-from diagnosis.models.calibration import fit_temperature
-from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.files import read_json, write_json
-from diagnosis.models.hybrid import HybridModel
 from diagnosis.models.protocol import Model
-from diagnosis.models.scoring import ScoreClassifier
+from diagnosis.models.registry import MODELS
 from diagnosis.records import OTHER, Records, Rest
 
 __all__ = [
@@ -33,7 +28,6 @@ __all__ = [
     "SoftLabels",
     "Target",
     "asked_reading",
-    "learn_reading",
     "read_reading",
     "soft_labels",
     "write_reading",
@@ -91,7 +85,7 @@ class ReferenceReading:
     model : Model
         Fitted.
     beta : float
-        The temperature, chosen on out-of-fold scores.
+        The temperature, chosen on out-of-fold scores: with it the lists come nearest to those of reference.
     n_by_diagnosis : mapping of str to int
         Training cases on whose list each diagnosis stands.
     prior : ndarray of float64, shape (n_diagnoses,)
@@ -155,70 +149,6 @@ def soft_labels(records: Records, *, min_cases: int, rest: Rest) -> SoftLabels:
     return SoftLabels(case, diagnosis, weight / total[case])
 
 
-def learn_reading(
-    soft: SoftLabels,
-    X: Any,
-    groups: npt.NDArray[Any],
-    model: Model,
-    *,
-    weight: FloatArray | None,
-    folds: int,
-    seed: int,
-    n_copies: int = 0,
-) -> ReferenceReading:
-    """Fit a model on soft labels, and choose its temperature on scores of patients it did not see.
-
-    Parameters
-    ----------
-    soft : SoftLabels
-    X : csr_matrix of shape (n_cases, n_columns)
-    groups : ndarray of shape (n_cases,)
-        The patient of each case.
-    model : Model
-        Unfitted.
-    weight : ndarray of shape (n_cases,), optional
-        Of each case.
-    folds, seed : int
-    n_copies : int
-        So many of the last cases are masked copies: learned from, and not counted.
-    """
-    model = _for_lists(model)
-    share = soft.weight if weight is None else soft.weight * weight[soft.case]
-    y = soft.diagnosis.astype(str)
-    fitted, oof = fit_with_cross_scores(
-        model, X[soft.case], y, sample_weight=share, groups=groups[soft.case], folds=folds, seed=seed
-    )
-    classes = np.asarray(fitted.classes_, dtype=str)
-    y_index = np.searchsorted(classes, y)
-    own = soft.case < X.shape[0] - n_copies
-    prior = np.bincount(y_index[own], share[own], minlength=len(classes))
-    held = ~np.isnan(oof).any(axis=1)  # where the work is large one part of the cases has out-of-fold scores
-    counts = Counter(y[own].tolist())
-    return ReferenceReading(
-        model=fitted,
-        beta=fit_temperature(oof[held], y_index[held], share[held]),
-        n_by_diagnosis={str(c): counts[str(c)] for c in classes},
-        prior=prior / prior.sum(),
-        n_cases=len(np.unique(soft.case[own])),
-    )
-
-
-def _for_lists(model: Model) -> Model:
-    """Give a hybrid left to its defaults larger trees, hardly held back, and the full rounds of a boosted model alone.
-
-    A list is kept by rule more than by chance: what is not on it is to come close to nothing, and the rows of a case
-    weigh its shares, which a penalty meant for whole cases outweighs. Cross-validated on 3,380 DDXPlus patients, 63
-    leaves brought the lists from an F1 of .960 to .982 and the log-loss from .615 to .605, at the same number of trees.
-    """
-    if not isinstance(model, HybridModel) or model.boosted is not None:
-        return model
-    boosted = BoostedModel(
-        leaves=63, min_cases_leaf=5, lambda_l2=0.03, min_hessian=3e-4, seed=model.seed, n_jobs=model.n_jobs
-    )
-    made: Model = clone(model).set_params(boosted=boosted)
-    return made
-
-
 def asked_reading(name: str, learned: ReferenceReading | None) -> ReferenceReading:
     """Return the reading beside the posterior that is asked for by name.
 
@@ -245,6 +175,7 @@ def write_reading(reading: ReferenceReading, folder: Path) -> None:
     plain = {
         "kind": _KIND,
         "format": 1,
+        "model": next((name for name, kind in MODELS.items() if type(reading.model) is kind), None),
         "beta": reading.beta,
         "n_by_diagnosis": reading.n_by_diagnosis,
         "prior": reading.prior.tolist(),
@@ -253,8 +184,10 @@ def write_reading(reading: ReferenceReading, folder: Path) -> None:
     write_json(folder / _FILE, plain)
 
 
-def read_reading(folder: Path, model: type[ScoreClassifier]) -> ReferenceReading | None:
+def read_reading(folder: Path, posterior: str) -> ReferenceReading | None:
     """Read what `write_reading` wrote; None where there is no such folder.
+
+    Releases before learned it by the kind of model that the posterior has, and did not name it.
 
     Raises
     ------
@@ -265,7 +198,7 @@ def read_reading(folder: Path, model: type[ScoreClassifier]) -> ReferenceReading
         return None
     plain = read_json(folder / _FILE, _KIND)
     return ReferenceReading(
-        model=model.from_files(folder),
+        model=MODELS[plain.get("model") or posterior].from_files(folder),
         beta=float(plain["beta"]),
         n_by_diagnosis=dict(plain["n_by_diagnosis"]),
         prior=np.array(plain["prior"], dtype=np.float64),

@@ -52,16 +52,11 @@ class TrainingIds:
         """
         if not self.digests:
             return np.zeros(len(records), bool)
-        found = np.zeros(len(records), bool)
-        for kind, ids in (("case", records.case_ids), ("patient", records.groups)):
-            distinct, which = np.unique(ids.astype(str), return_inverse=True)
-            known = np.array([self._digest(kind, one) in self.digests for one in distinct.tolist()], dtype=bool)
-            found |= known[which]
-        return found
+        return self._known("case", records.case_ids) | self._known("patient", records.groups)
 
     def trained_on(self, case_ids: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
         """Return which of these are the ids of training cases; shape as given."""
-        return np.array([self._digest("case", one) in self.digests for one in case_ids.tolist()], dtype=bool)
+        return self._known("case", case_ids)
 
     def joined(self, records: Records) -> TrainingIds:
         """Return these with the cases and patients of further records, under the same salt."""
@@ -77,6 +72,18 @@ class TrainingIds:
         """Read what `to_json` wrote, also by the release before."""
         return cls(str(plain["salt"]), frozenset(map(str, plain["sha256"])), bool(plain.get("kinds", False)))
 
+    def _known(self, kind: str, ids: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
+        begun, digests = hashlib.sha256(self._named(kind).encode()), self.digests
+
+        def is_known(one: object) -> bool:
+            made = begun.copy()
+            made.update(str(one).encode())
+            return made.hexdigest() in digests
+
+        return np.fromiter(map(is_known, ids.tolist()), bool, len(ids))
+
+    def _named(self, kind: str) -> str:
+        return f"{self.salt}:{kind}:" if self.kinds else f"{self.salt}:"
+
     def _digest(self, kind: str, one: object) -> str:
-        named = f"{self.salt}:{kind}:{one}" if self.kinds else f"{self.salt}:{one}"
-        return hashlib.sha256(named.encode()).hexdigest()
+        return hashlib.sha256(f"{self._named(kind)}{one}".encode()).hexdigest()

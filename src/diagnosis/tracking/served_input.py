@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnosis.errors import InputError, RecordsError, UnknownCodeError, nearest
 from diagnosis.records import Case, Finding, Records
+from diagnosis.records.schema import STATES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +114,10 @@ def _finding(given: object, where: str) -> Finding:
     found = _known(given, FINDING_COLUMNS, where)
     if not isinstance(found.get("code"), str):
         raise InputError(f"{where} has a code, as text.", f"Found {_kind(found.get('code'))}.", _SHAPES)
+    if (
+        "status" not in found and isinstance(given, Mapping) and "status" in given
+    ):  # stated as nothing, which is not present
+        raise InputError(f"The status of {where} is one of {', '.join(STATES)}.", "Found nothing.", "State it.")
     return _made(lambda: Finding(**found), where)
 
 
@@ -146,6 +151,11 @@ def _from_table(table: pd.DataFrame, words: Vocabulary) -> Records:
     """Take a table of findings, as many cases as there are ids; a row without a code is a case without a finding."""
     table = _unfolded(table)
     _check_columns(table)
+    for name in table.columns:
+        nested = [n for n, one in enumerate(table[name], start=1) if isinstance(one, Mapping | list | set | tuple)]
+        if nested:
+            rows = ", ".join(map(str, nested[:5]))
+            raise InputError(f"Each cell of {name} is one value.", f"Row {rows} holds several.", "Write a row each.")
     ids = table["case_id"]
     if ids.isna().any():
         rows = ", ".join(str(n) for n in (ids.isna().to_numpy().nonzero()[0][:5] + 1))
@@ -187,7 +197,7 @@ def _check_columns(table: pd.DataFrame) -> None:
         raise InputError(
             "A table of findings has the columns case_id, code and status, and others of the records format.",
             f"Found that {'; '.join(found)}.",
-            _SHAPES,
+            _SHAPES if strange else f"{_SHAPES} MLflow leaves out columns it does not know: see to their spelling.",
             near=[name for key in strange for name in nearest(key, known)],
         )
 

@@ -27,6 +27,7 @@ _ALLOWED = {
     "int_type": "a whole number",
     "float_type": "a number",
     "string_type": "text",
+    "string_pattern_mismatch": "up to 100 letters, digits, spaces and . + - _, with a letter or a digit first",
 }
 
 

@@ -270,7 +270,7 @@ class Config(_Section):
 
     version: Literal[1] = 1
     """Version of this config format."""
-    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$")] = "run"
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]{0,99}$")] = "run"
     """Name of the run; in a file that does not say, the file's own name."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything that is drawn."""

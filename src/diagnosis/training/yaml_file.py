@@ -19,6 +19,7 @@ from diagnosis.errors import ConfigError
 __all__ = ["KeyPath", "Parsed", "dump_yaml", "parse_value", "parse_yaml"]
 
 KeyPath = tuple[str | int, ...]
+_DIGITS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,10 @@ def parse_yaml(text: str, source: str) -> Parsed:
         node = yaml.compose(text, Loader=_CoreLoader)
     except yaml.YAMLError as error:
         raise _not_yaml(error, source) from None
+    except RecursionError:
+        raise ConfigError(
+            f"{source} must be YAML", "Its brackets stand in one another too deep", "Correct it."
+        ) from None
     lines: dict[KeyPath, int] = {}
     value = None if node is None else _value(node, (), lines, source)
     return Parsed(value, MappingProxyType(lines))
@@ -122,12 +127,13 @@ def _value(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], source: st
         return _mapping(node, path, lines, source)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, i), lines, source) for i, item in enumerate(node.value)]
-    return _scalar(node)
+    kind, text = node.tag.rpartition(":")[2], str(node.value)
+    if kind in ("int", "float") and len(text) > _DIGITS:
+        raise _refused(source, node.start_mark.line + 1, f"a number of more than {_DIGITS} digits", "Write another.")
+    return _scalar(kind, text)
 
 
-def _scalar(node: yaml.Node) -> object:
-    kind = node.tag.rpartition(":")[2]
-    text = str(node.value)
+def _scalar(kind: str, text: str) -> object:
     if kind == "null":
         return None
     if kind == "bool":

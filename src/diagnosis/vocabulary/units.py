@@ -158,15 +158,31 @@ def convert(
     from_unit, to_unit = ucum_of(from_unit), ucum_of(to_unit)
     if from_unit == to_unit:
         return values
+    if {_without_annotations(u) for u in (from_unit, to_unit)} <= _TEMPERATURES:
+        source, target = _quantity(from_unit), _quantity(to_unit)
+        known = source is not None and target is not None and comparable(from_unit, to_unit)
+        return _linear(values, source, target) if known else None
+    factors = _factors(from_unit, to_unit, code)
+    if factors is None:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: npt.NDArray[np.float64] = np.asarray(values, dtype=np.float64) * factors[0] * factors[1] / factors[2]
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _factors(from_unit: str, to_unit: str, code: str | None) -> tuple[float, float, float] | None:
+    """What a value is multiplied by, twice, and divided by; None where the one unit says nothing about the other."""
     source, target = _quantity(from_unit), _quantity(to_unit)
     if source is None or target is None or not comparable(from_unit, to_unit):
         return None
-    if {_without_annotations(u) for u in (from_unit, to_unit)} <= _TEMPERATURES:
-        return _linear(values, source, target)
     if not (source._is_multiplicative and target._is_multiplicative):  # logarithms, and scales with a zero of their own
         return None
     bridged = _bridged(source, target, equivalents(to_unit) - equivalents(from_unit), analyte(code))
-    return None if bridged is None else _linear(values, bridged, target)
+    if bridged is None:
+        return None
+    one = _registry().Quantity(1.0, bridged.units).to(target.units).magnitude
+    return float(bridged.magnitude), float(one), float(target.magnitude)
 
 
 def _bridged(source: Any, target: Any, more_equivalents: int, found: Analyte | None) -> Any | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diagnosis.records import Case, Finding, Records
-from diagnosis.suggestions.red_flags import Judge, parse
+from diagnosis.suggestions.red_flags import Judge, parse, shipped_red_flags
 
 WORDS = {
     "code": ["stiff", "local temp", "HP:B", "HP:A", "hcg"],
@@ -114,15 +114,16 @@ def test_fields_of_the_case(rule, case, expected):
     assert judged(rule, **case) == expected
 
 
-def test_oxygen_by_altitude():
-    rule = "LOINC:59408-5 < 85 % or (LOINC:59408-5 < 90 % and (not known altitude_m or altitude_m < 2500))"
-    sites = {"site": ["high", "low"], "altitude_m": [3600.0, 20.0]}
+def test_the_shipped_line_for_oxygen_follows_the_altitude_of_the_site():
+    when = {rule.code: str(rule.when) for rule in shipped_red_flags()}["low_oxygen_saturation"]
+    sites = {"site": ["high", "Quito", "low"], "altitude_m": [3600.0, 2810.0, 20.0]}
 
     def at(percent: float, site: str | None) -> int:
-        return judged(rule, Finding("LOINC:59408-5", value=percent, unit="%"), site=site, sites=sites)
+        return judged(when, Finding("LOINC:59408-5", value=percent, unit="%"), site=site, sites=sites)
 
-    assert [at(88, s) for s in ("low", "high", None)] == [1, -1, 1]
-    assert [at(84, s) for s in ("low", "high", None)] == [1, 1, 1]
+    assert [at(90, s) for s in ("low", "Quito", "high", None)] == [-1, -1, -1, -1]
+    assert [at(88, s) for s in ("low", "Quito", "high", None)] == [1, 1, -1, 1]
+    assert [at(84, s) for s in ("low", "Quito", "high", None)] == [1, 1, 1, 1]
 
 
 def test_many_cases_are_judged_as_each_alone(sample):

@@ -11,8 +11,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from diagnosis.features.values import groups
 from diagnosis.records import Records
-from diagnosis.suggestions.flags import ages_in_days
+from diagnosis.suggestions.inputs import ages_in_days
 from diagnosis.suggestions.red_flags.reach import names_of
 from diagnosis.suggestions.red_flags.rule import NUMBERS, All, Compared, Either, Is, Known, Not, Rule
 from diagnosis.vocabulary.units import convert
@@ -129,12 +130,10 @@ class Judge:
         """The bounds of each value in the rule's unit, and whether they are outside: ``< 5`` is below 5 and not 5."""
         coded, words = self._coded, self._records.vocabulary
         values = np.full(len(rows), np.nan)
-        kinds, which = np.unique(
-            np.column_stack([coded.unit[rows], coded.code[rows]]).reshape(-1, 2), axis=0, return_inverse=True
-        )
-        for i, (unit, code) in enumerate(kinds.tolist()):
-            here = which.ravel() == i
-            name = str(coded.codes[code])
+        n_units = len(coded.units) + 1
+        for number, here in groups(coded.code[rows].astype(np.int64) * n_units + coded.unit[rows] + 1):
+            code, unit = divmod(number, n_units)
+            name, unit = str(coded.codes[code]), unit - 1
             stated = str(coded.units[unit]) if unit >= 0 else words.unit(name) or (None if rule.unit else "1")
             loinc = words.loinc(name)
             asked = rule.unit or "1"
@@ -142,16 +141,11 @@ class Judge:
             if stated is not None:
                 found = convert(coded.value[rows][here], stated, asked, f"LOINC:{loinc}" if loinc else None)
             values[here] = np.nan if found is None else found
-        said = self._comparators[rows]
-        low = np.where(np.isin(said, ("<", "<=")), -np.inf, values)
-        high = np.where(np.isin(said, (">", ">=")), np.inf, values)
+        word, said = self._records.finding_words("comparator", rows)
+        below, above, open_ = (np.isin([*said, ""], signs)[word] for signs in (("<", "<="), (">", ">="), ("<", ">")))
+        low, high = np.where(below, -np.inf, values), np.where(above, np.inf, values)
         lost = np.isnan(values)
-        return np.where(lost, -np.inf, low), np.where(lost, np.inf, high), np.isin(said, ("<", ">"))
-
-    @cached_property
-    def _comparators(self) -> npt.NDArray[np.object_]:
-        word, words = self._records.finding_words("comparator", np.arange(len(self._coded)))
-        return np.append(words, "")[word]
+        return np.where(lost, -np.inf, low), np.where(lost, np.inf, high), open_
 
     def _field(self, rule: Compared) -> Verdicts:
         if isinstance(rule.value, str):
@@ -192,10 +186,22 @@ class Judge:
 
     def _rows(self, code: str, *, narrower: bool = False) -> _Rows:
         """The rows of the patient (not of the family) that a code of a rule means."""
-        wanted = self._means.get(code, [])
+        wanted = {*self._means.get(code, ())}
         if narrower:
-            wanted = [*wanted, *self._broader.get(code, [])]
-        return np.flatnonzero(np.isin(self._coded.code, np.unique(wanted)) & (self._coded.subject < 0))
+            wanted.update(self._broader.get(code, ()))
+        order, ends = self._by_code
+        parts = [order[ends[one] : ends[one + 1]] for one in sorted(wanted)]
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
+
+    @cached_property
+    def _by_code(self) -> tuple[_Rows, _Rows]:
+        """The rows of the patient by their code, and where those of each code begin and end."""
+        rows = np.flatnonzero(self._coded.subject < 0)
+        code = self._coded.code[rows]
+        ends = np.append(0, np.cumsum(np.bincount(code, minlength=len(self._coded.codes))))
+        # Numbers of 16 bits are put in order in linear time.
+        small = len(self._coded.codes) < 1 << 16
+        return rows[np.argsort(code.astype(np.uint16) if small else code, kind="stable")], ends
 
     def _some(self, rows: _Rows, where: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.bool_]:
         """Which cases have one of the rows."""

@@ -3,7 +3,7 @@
 ::
 
     age_days <= 28 and (LOINC:8310-5 >= 38 Cel or present HP:0001945)
-    LOINC:59408-5 < 85 % or (LOINC:59408-5 < 90 % and (not known altitude_m or altitude_m < 2500))
+    LOINC:59408-5 < 85 % or (LOINC:59408-5 < 90 % and (not known altitude_m or altitude_m < 3200))
     present any(HP:0000967, HP:0000979) and sex != male
 
 ``and`` binds stronger than ``or``, ``not`` strongest. A code without a colon, and any text with blanks or brackets,

@@ -1,0 +1,173 @@
+"""What is in the records of many cases that the model does not use, or that a clinician must hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from diagnosis.errors import RecordsError, nearest
+from diagnosis.features.rows import finding_key
+from diagnosis.features.values import groups, in_unit, usable
+from diagnosis.records import Records
+from diagnosis.vocabulary import Vocabulary
+from diagnosis.vocabulary.unit_swaps import implausible
+
+if TYPE_CHECKING:
+    from diagnosis.features.values import ValueScale
+    from diagnosis.records.coded import CodedFindings
+
+__all__ = [
+    "SetAside",
+    "ages_in_days",
+    "implausible_rows",
+    "implausible_values",
+    "near_names",
+    "plausible",
+    "refuse_contradictions",
+    "values_set_aside",
+]
+
+_YEAR = 365.25
+_MOST_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Values of one case that are not used for what training knows of their finding.
+
+    Attributes
+    ----------
+    without_unit : mapping of str to tuple of str
+        Codes of values without a unit where training had several, with the units known.
+    far : tuple of str
+        Codes of values far outside everything seen in training, sorted.
+    """
+
+    without_unit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    far: tuple[str, ...] = ()
+
+
+def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> dict[int, SetAside]:
+    """Return the values that encoding does not use for what training knows of their finding, by case.
+
+    `scales` are an encoder's ``values_``. Cases without such a value are left out.
+    """
+    coded, words = records.coded, {key: s for key, s in scales.items() if s.mixed or s.least is not None}
+    units: dict[int, dict[str, tuple[str, ...]]] = {}
+    far: dict[int, set[str]] = {}
+    rows = np.flatnonzero(np.isfinite(coded.value) & coded.latest) if words else np.zeros(0, np.intp)
+    for code, subject, number, here in _alike(coded, rows):
+        name = str(coded.codes[code])
+        scale = words.get(finding_key(name, None if subject < 0 else str(coded.subjects[subject])))
+        if scale is None:
+            continue
+        if number < 0 and scale.mixed:
+            for row in here.tolist():
+                units.setdefault(int(coded.case[row]), {})[name] = scale.mixed
+            continue
+        value = in_unit(coded.value[here], None if number < 0 else str(coded.units[number]), scale.unit, scale.loinc)
+        if value is not None:
+            low, high = scale.ends
+            for row in here[usable(value) & ((value < low) | (value > high))].tolist():
+                far.setdefault(int(coded.case[row]), set()).add(name)
+    cases = sorted({*units, *far})
+    return {i: SetAside(dict(sorted(units.get(i, {}).items())), tuple(sorted(far.get(i, ())))) for i in cases}
+
+
+def _alike(coded: CodedFindings, rows: npt.NDArray[np.intp]) -> Iterator[tuple[int, int, int, npt.NDArray[np.intp]]]:
+    """Rows of one code, subject and unit together, as those numbers and the rows."""
+    n_subjects, n_units = len(coded.subjects) + 1, len(coded.units) + 1
+    key = (coded.code[rows].astype(np.int64) * n_subjects + coded.subject[rows] + 1) * n_units + coded.unit[rows] + 1
+    for number, here in groups(key):
+        named, unit = divmod(number, n_units)
+        code, subject = divmod(named, n_subjects)
+        yield code, subject - 1, unit - 1, rows[here]
+
+
+def ages_in_days(records: Records) -> npt.NDArray[np.float64]:
+    """Age of each case in days: `age_days`, else `age_years`; NaN where neither is known."""
+    days = records.column("age_days")
+    return np.where(np.isnan(days), records.column("age_years") * _YEAR, days)
+
+
+def implausible_rows(records: Records) -> npt.NDArray[np.bool_]:
+    """Say which rows of findings hold a value that no living patient has (``plausible_values.csv``).
+
+    A value without a unit is taken to be in the unit that the vocabulary states, as it is in encoding.
+    """
+    coded, words = records.coded, records.vocabulary
+    found = np.zeros(len(coded), dtype=bool)
+    for code, _, number, here in _alike(coded, np.flatnonzero(np.isfinite(coded.value))):
+        name = str(coded.codes[code])
+        unit = words.unit(name) if number < 0 else str(coded.units[number])
+        if unit is not None:
+            found[here] = implausible(coded.value[here], unit, words.loinc(name))
+    return found
+
+
+def implausible_values(records: Records, rows: npt.NDArray[np.bool_]) -> dict[int, tuple[str, ...]]:
+    """Return the codes of the rows that hold an implausible value, sorted, by case; cases without one are left out."""
+    coded = records.coded
+    found: dict[int, set[str]] = {}
+    for row in np.flatnonzero(rows).tolist():
+        found.setdefault(int(coded.case[row]), set()).add(str(coded.codes[coded.code[row]]))
+    return {case: tuple(sorted(codes)) for case, codes in found.items()}
+
+
+def plausible(records: Records, rows: npt.NDArray[np.bool_] | None = None) -> Records:
+    """Leave out rows with a value no living patient has: flagged, shown, and no evidence.
+
+    `rows` are those of `implausible_rows`, where they are known.
+    """
+    rows = implausible_rows(records) if rows is None else rows
+    return records.without(rows) if rows.any() else records
+
+
+def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str, ...]]:
+    """Return the nearest names of findings that may be misspelt; nothing for those that resemble none.
+
+    Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
+    """
+    made = {}
+    known: list[str] | None = None
+    for text in unknown[:_MOST_NAMES]:
+        if ":" in text:
+            continue
+        if known is None:
+            terms = words.findings.values()
+            known = [n for t in terms for n in (*t.names.values(), *t.synonyms, *(() if ":" in t.code else (t.code,)))]
+        if near := nearest(text, known):
+            made[text] = tuple(near)
+    return made
+
+
+def refuse_contradictions(records: Records) -> None:
+    """Check what no row shows alone in records that were read without it: as `Records.from_tables` does, only faster.
+
+    Raises
+    ------
+    RecordsError
+        A finding both present and absent at the same instant, or a value with another state than present.
+    """
+    coded = records.coded
+    odd = (coded.status != 0) & np.isfinite(coded.value)
+    if not coded.latest.all():
+        key = coded.case.astype(np.int64) * len(coded.codes) + coded.code
+        again = np.flatnonzero(np.isin(key, key[~coded.latest]))
+        present, absent = (np.unique(key[again[coded.status[again] == state]]) for state in (0, 1))
+        odd[again] |= np.isin(key[again], np.intersect1d(present, absent, assume_unique=True))
+    cases = np.unique(coded.case[odd])
+    if len(cases):  # it may be a course in time
+        try:
+            _check(records[cases])
+        except RecordsError:
+            _check(records)  # all of them, for the numbers of the rows
+            raise
+
+
+def _check(records: Records) -> None:
+    Records.from_tables({name: records.arrow(name) for name in records.names}, records.info)

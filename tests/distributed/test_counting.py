@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from diagnosis import Case, Finding, write_records
@@ -62,15 +64,28 @@ def folder(cases: Records, tmp_path_factory: pytest.TempPathFactory):
     return write_records(cases, tmp_path_factory.mktemp("records") / "set", form="parquet")
 
 
-def test_workers_read_their_rows_of_a_folder(cases: Records, folder, two):
+def in_parts(folder: Path, to: Path) -> Path:
+    """The same tables as folders of parts, with groups of rows that end anywhere."""
+    shutil.copytree(folder, to)
+    for name, rows, group in (("cases", 150, 40), ("findings", 700, 333)):
+        table = pq.read_table(to / f"{name}.parquet")
+        (to / f"{name}.parquet").unlink()
+        (to / name).mkdir()
+        for i, start in enumerate(range(0, len(table), rows)):
+            pq.write_table(table[start : start + rows], to / name / f"part-{i}.parquet", row_group_size=group)
+    return to
+
+
+def test_workers_read_their_rows_of_a_folder(cases: Records, folder, two, tmp_path):
     taken = np.delete(np.arange(400), np.arange(50, 120))  # a part in the middle that nobody learns from
     seen = cases[taken].as_of(1.0)
-    parts = folder_parts(two, folder, seen, **MOMENT)
-    assert parts is not None
-    assert sum(part.n_cases for part in parts) == len(taken)
-    _, spread = encode_apart(two, parts, FindingEncoder())
     X = FindingEncoder().fit_transform(seen)
-    assert (spread.rows(np.arange(len(taken))) != X).nnz == 0
+    for place in (folder, in_parts(folder, tmp_path / "parts")):
+        parts = folder_parts(two, place, seen, **MOMENT)
+        assert parts is not None
+        assert sum(part.n_cases for part in parts) == len(taken)
+        _, spread = encode_apart(two, parts, FindingEncoder())
+        assert (spread.rows(np.arange(len(taken))) != X).nnz == 0
 
 
 def test_a_folder_that_was_changed_is_noticed(cases: Records, folder, two, tmp_path):

@@ -147,11 +147,11 @@ def test_it_does_not_say_what_was_not_done(sample: dx.Records) -> None:
 
 
 def test_a_set_with_nothing_but_findings_has_a_report_too(sample: dx.Records, tmp_path: Path) -> None:
-    plain = sample[:500].frame("cases")[["case_id", "diagnosis"]]
-    findings = sample[:500].frame("findings")[["case_id", "code", "status"]]
+    plain = sample[:350].frame("cases")[["case_id", "diagnosis"]]
+    findings = sample[:350].frame("findings")[["case_id", "code", "status"]]
     bare = dx.Records.from_tables({"cases": plain, "findings": findings})
-    diagnoser = dx.Diagnoser(model="linear", folds=2).fit(bare[:300])
-    made = dx.report(diagnoser, bare[300:], n_boot=0)
+    diagnoser = dx.Diagnoser(model="linear", folds=2).fit(bare[:250])
+    made = dx.report(diagnoser, bare[250:], n_boot=0)
     assert (made.flow, made.stages, made.site_matrix, made.shift) == (None, None, None, None)
     assert "Results on unseen patients" in made.save(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<!DOCTYPE" not in made._repr_html_()

@@ -13,6 +13,7 @@ from diagnosis.errors import InputError
 from diagnosis.models import BoostedModel, HybridModel, LinearModel, RankerModel
 from diagnosis.models.one_row import RowPredictor
 from diagnosis.models.paths import Forest
+from diagnosis.models.scoring import scores_near
 from diagnosis.models.trees import Trees, load_lightgbm
 
 SHAP_IMPORT = pytest.mark.filterwarnings(
@@ -62,6 +63,9 @@ def test_rows_near_a_case_score_as_they_do_alone(cohort, model):
         other[row, cell[: row % 4]] = rng.choice([0.0, 1.0, -0.7], len(cell[: row % 4]))
     other = sparse.csr_matrix(other)
     np.testing.assert_allclose(fitted.scores_near(one, other), fitted.scores(other), rtol=0, atol=1e-12)
+    some = np.array([4, 0])
+    near = scores_near(fitted, one, other, some)
+    np.testing.assert_allclose(near, fitted.scores(other)[:, some], rtol=0, atol=1e-12)
 
 
 def test_splits_that_only_lightgbm_walks_are_left_to_it(cohort):

@@ -123,14 +123,20 @@ def test_one_held_out_part_chooses_weights_and_rounds(cohort):
     assert log_loss(fitted.scores(cases.X), index) == pytest.approx(log_loss(whole.scores(cases.X), index), abs=0.1)
 
 
-@pytest.mark.parametrize(("large", "huge", "share"), [(1e9, 1e9, 1.0), (0, 1e9, 0.2), (0, 0, 0.1)])
-def test_the_size_of_the_work_chooses_the_form(cohort, monkeypatch, large, huge, share):
+@pytest.mark.parametrize(
+    ("large", "rest", "huge", "share", "rounds"),
+    [(1e9, 1e9, 1e9, 1.0, 60), (0, 1e9, 1e9, 0.2, 60), (0, 0, 1e9, 0.2, 25), (0, 0, 0, 0.1, 9)],
+)
+def test_the_size_of_the_work_chooses_the_form(cohort, monkeypatch, large, rest, huge, share, rounds):
     cases = cohort(n=300, k=3)
     monkeypatch.setattr("diagnosis.models.hybrid_fit.LARGE_WORK", large)
+    monkeypatch.setattr("diagnosis.models.hybrid_fit.REST_WORK", rest)
     monkeypatch.setattr("diagnosis.models.hybrid_fit.HUGE_WORK", huge)
-    fitted, scores = fit_with_cross_scores(HybridModel(), cases.X, cases.y)
+    X = cases.X.toarray()
+    y = np.where(X[:, 1] != X[:, 2], "exclusive", cases.y)
+    fitted, scores = fit_with_cross_scores(HybridModel(), X, y)
     assert np.isfinite(scores).all(axis=1).mean() == pytest.approx(share, abs=0.01)
-    assert (fitted.boosted_ is None or fitted.boosted_.rounds == 12) == (huge == 0)
+    assert fitted.boosted_.rounds == rounds
 
 
 @pytest.mark.parametrize("folds", [1, 4])

@@ -9,10 +9,11 @@ from tests.small import small_records
 from diagnosis.suggestions import Diagnoser
 
 
-@pytest.mark.parametrize("huge", [1e12, 0])
-def test_a_diagnoser_is_fitted_and_calibrated_on_one_part(monkeypatch, huge):
+@pytest.mark.parametrize(("rest", "huge"), [(1e12, 1e12), (0, 0)])
+def test_a_diagnoser_is_fitted_and_calibrated_on_one_part(monkeypatch, rest, huge):
     records = small_records(260)
     monkeypatch.setattr("diagnosis.models.hybrid_fit.LARGE_WORK", 0)
+    monkeypatch.setattr("diagnosis.models.hybrid_fit.REST_WORK", rest)
     monkeypatch.setattr("diagnosis.models.hybrid_fit.HUGE_WORK", huge)
     fitted = Diagnoser(model="hybrid").fit(records)
     proba = fitted.predict_proba(records)

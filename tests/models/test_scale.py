@@ -53,6 +53,16 @@ def test_the_wanted_probability_is_reached_and_a_case_alone_gets_the_same_factor
     np.testing.assert_allclose(alone, factors, rtol=1e-12)
 
 
+@settings(max_examples=60)
+@given(scores, st.none() | maps, st.sampled_from([((), 1.0), ((), 0.7), (tuple(range(6)), 0.7)]))
+def test_the_probabilities_of_a_case_alone_are_those_among_others(s, sureness, moved):
+    shift, sharpness = moved
+    scale = Scale(0.8, sureness, sharpness, tuple(float(one) for one in shift[: s.shape[1]]))
+    together = softmax(scale.apply(s))
+    for one, wanted in zip(s, together, strict=True):
+        np.testing.assert_allclose(scale.alone(one.copy()), wanted, rtol=1e-9, atol=1e-12)
+
+
 def test_wrong_labels_are_seen_as_a_ceiling_and_new_cases_are_better_calibrated():
     (s, y), (new, truth) = noisy(20_000, 0.05, seed=2), noisy(20_000, 0.05, seed=3)
     one, adaptive = (fit_scale(s, y, method=m) for m in ("temperature", "adaptive"))

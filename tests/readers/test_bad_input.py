@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from diagnosis.errors import InputError, RecordsError, UnknownNameError, WorkError
-from diagnosis.readers import formats, open_records, read_records, write_records
+from diagnosis.readers import csv_files, formats, open_records, read_records, write_records
 from diagnosis.records import Problem, Records
 
 GOOD_CASES = "case_id,patient_id,age_years,sex,time\nid-one,secret-7,4,female,2024-01-01T08:00:00Z\nid-two,,5,male,\n"
@@ -327,6 +327,28 @@ def test_bytes_that_are_no_text_in_a_broken_line(write: Write) -> None:
 @pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
 def test_another_separator(write: Write, mark: str, word: str) -> None:
     assert word in refused(write(cases_csv=GOOD_CASES.replace(",", mark))).found
+
+
+@pytest.mark.parametrize("rows", ['a,"x\nb,y', 'a,"x\nb,y\nc,"z"', 'a,"x\nb,"y\nc,z', 'a,"x"y\nb,z'])
+def test_a_quote_that_ends_no_field_takes_no_line_along(write: Write, rows: str) -> None:
+    folder = write(cases_csv=f"case_id,site\n{rows}\n")
+    assert "line 2 does not end" in refused(folder).found
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 1 << 20])
+def test_quotes_that_are_doubled_or_stand_in_plain_fields(
+    write: Write, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("diagnosis.readers.csv_files._SAMPLE", block)
+    sites = ['x ""y"" z', '""', "\n", "", ",", "x"]
+    rows = [f'{i},"{site}"\r\n' for i, site in enumerate(sites)]
+    findings = "case_id,code,status\n0,a,present\n"
+    folder = write(cases_csv=b"\xef\xbb\xbf" + "".join(['case_id,"site"\n', *rows]).encode(), findings_csv=findings)
+    assert csv_files._quotes_in_pairs(folder / "cases.csv")
+    (folder / "cases.csv").write_text("".join(["case_id,site\n", *rows, "6,5'6\"\n"]))
+    assert not csv_files._quotes_in_pairs(folder / "cases.csv")
+    read = read_records(folder).column("site").tolist()
+    assert read == ['x "y" z', '"', "\n", None, ",", "x", "5'6\""]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "\ufeff"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,11 +122,16 @@ def test_the_page_does_not_say_where_the_model_comes_from(sample: dx.Records, tm
     site = str(sample.column("site")[0])
     diagnoser = dx.Diagnoser(model="linear", folds=2).fit(train).adapt(site=site)
     one = diagnoser.suggest(sample[[500]], top=3)[0]
-    packet = write_packet(one, tmp_path / "packet")
+    packet = write_packet(one, tmp_path / "packet", lang="zh")
+    letter, form = ((packet.path / name).read_text(encoding="utf-8") for name in ("README.txt", "answer.yaml"))
+    assert "请您会诊" in letter
+    assert "- 模型的病例来源\n" in letter
+    assert [line for line in letter.splitlines() if line.startswith("- ") and line[2:] in packet.left] == []
+    assert set(yaml.safe_load(form)) == set(FIELDS)
     page = (packet.path / "case.html").read_text(encoding="utf-8")
     assert "Zhang Hospital" in one.to_html()
-    assert not [word for word in ("Zhang Hospital", f"prevalence of {site}") if word in page]
-    assert "400 cases" in page
+    assert not [word for word in ("Zhang Hospital", f"按 {site} 的患病率") if word in page]
+    assert "400 个病例" in page
     assert one.model in page
     assert "of the model: where its cases come from" in packet.left
 

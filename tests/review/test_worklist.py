@@ -40,6 +40,10 @@ def test_urgent_first_then_doubtful(differentials: list[Differential]) -> None:
     english, chinese = made.to_html(), made.to_html("zh")
     assert "fever under 28 days" in english
     assert "新生儿发热" in chinese
+    unlisted = dx.worklist([replace(sure, other=0.9999)])
+    assert "none of the listed: over" in unlisted.to_html()
+    assert "none of the listed" not in dx.worklist([replace(sure, other=0.0001)]).to_html()
+    assert "none of the listed" not in dx.worklist([replace(sure, other=0.9999)], withhold=1.0).to_html()
     assert "fever" not in chinese
 
 

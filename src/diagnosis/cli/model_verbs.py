@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -16,6 +16,7 @@ from diagnosis.cli.options import (
     From,
     Metric,
     Model,
+    OfReading,
     OnSeenPatients,
     Options,
     RecordsFolder,
@@ -100,9 +101,7 @@ def suggest(
     records: RecordsFolder,
     case: Annotated[str | None, typer.Option(metavar="ID", help="One case only.")] = None,
     top: Top = 5,
-    reading: Annotated[
-        str | None, typer.Option(help="posterior or differential, where the model has learned it. Default: its own.")
-    ] = None,
+    reading: OfReading = None,
     format: Annotated[
         str,
         typer.Option(
@@ -110,7 +109,10 @@ def suggest(
             "part by part into the folder -o; started again, it goes on where it was stopped."
         ),
     ] = "table",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: stdout.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to write; of parquet, a folder. Default: stdout."),
+    ] = None,
     from_: From = "tables",
     option: Options = None,
     encoding: Encoding = None,
@@ -124,10 +126,17 @@ def suggest(
     if format == "parquet":
         _in_parts(model, records, output, top, reading, case is None and from_ == "tables")
         return
+    from diagnosis.evaluation.progress import watched
+
     diagnoser, cases = load(model, records, from_, option, encoding, case)
+    if not len(cases):
+        say("The records hold no case.")
+    step = max(len(cases), 1) if diagnoser.encoder_.windows else _CHUNK
+    starts: Iterable[int] = range(0, len(cases), step)
+    if output is not None:
+        starts = watched(starts, -(-len(cases) // step), f"Answer {len(cases):,} cases")
     with output_to(output) as out:
-        step = len(cases) if diagnoser.encoder_.windows else _CHUNK
-        for start in range(0, len(cases), max(step, 1)):
+        for start in starts:
             some = diagnoser.suggest(cases[start : start + step], top=top, reading=cast("Reading | None", reading))
             for one in (one for one in some if case in (None, one.case_id)):
                 out.write(f"{one}\n\n" if format == "table" else json_line(_PLAIN[format](one)) + "\n")
@@ -162,6 +171,7 @@ def explain(
         list[str] | None, typer.Option(metavar="D", help="A diagnosis, by code or name; may be repeated.")
     ] = None,
     top: Top = 5,
+    reading: OfReading = None,
     questions: Annotated[
         int, typer.Option(min=0, metavar="K", help="How many answers that would change the list to name; 0: none.")
     ] = 3,
@@ -180,7 +190,7 @@ def explain(
     from diagnosis.suggestions.asks import asks_json, asks_words
 
     diagnoser, cases = load(model, records, format, option, encoding, case)
-    differential = diagnoser.suggest(cases, top=top)[0]
+    differential = diagnoser.suggest(cases, top=top, reading=cast("Reading | None", reading))[0]
     evidence = differential.explain(diagnosis or None, top=top)
     if html:
         with output_to(html) as out:

@@ -16,6 +16,7 @@ __all__ = [
     "From",
     "Metric",
     "Model",
+    "OfReading",
     "OnSeenPatients",
     "Options",
     "Overrides",
@@ -24,7 +25,12 @@ __all__ = [
 ]
 
 FORMATS = "tables, fhir, phenopackets, meds, ddxplus"
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A bundle folder, a run's folder, or an MLflow URI.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A bundle folder, a run's folder, or an MLflow URI such as models:/clinic@champion."
+    ),
+]
 RecordsFolder = Annotated[Path, typer.Argument(metavar="RECORDS", help="A folder of records, or a file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of text files, such as gb18030. Default: UTF-8.")]
@@ -32,7 +38,9 @@ Format = Annotated[str, typer.Option("--format", "--from", metavar="F", help=f"T
 From = Annotated[str, typer.Option("--from", metavar="F", help=f"The format of RECORDS: {FORMATS}.")]
 Options = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="NAME=VALUE", help="An option of that format, as in a config; may be repeated."),
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="An option of that format, such as index=last of meds; may be repeated."
+    ),
 ]
 OnSeenPatients = Annotated[
     Literal["report", "leave_out", "raise"],
@@ -41,9 +49,20 @@ OnSeenPatients = Annotated[
         "others alone, raise refuses."
     ),
 ]
+OfReading = Annotated[
+    str | None, typer.Option(help="posterior or differential, where the model has learned it. Default: its own.")
+]
 Metric = Annotated[
     str, typer.Option(help="The one metric declared before looking: log_loss, brier, mrr, ndcg, top.1, top.3 ...")
 ]
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see `diagnosis config schema`.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=VALUE", help="Change one key; repeatable.")]
+ConfigFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="A YAML file such as configs/sample.yaml; `diagnosis config schema` describes every key."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=VALUE", help="Change one key, such as model.kind=linear; repeatable."),
+]
 Top = Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")]

@@ -55,7 +55,9 @@ app = typer.Typer(
     epilog="Exit status: 0 done (warnings included); 1 the work failed; 2 bad arguments or bad input; 130 stopped with "
     "Ctrl-C. Results go to stdout, messages to stderr. Example: diagnosis demo",
 )
-config_app = typer.Typer(no_args_is_help=True, help="About the config of a training run.")
+config_app = typer.Typer(
+    no_args_is_help=True, help="About the config of a training run.", epilog="Example: diagnosis config schema"
+)
 app.add_typer(config_app, name="config")
 
 

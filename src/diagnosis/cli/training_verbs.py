@@ -16,7 +16,7 @@ __all__ = ["demo", "schema", "train", "tune"]
 
 @app.command(epilog="Example: diagnosis demo")
 def demo() -> None:
-    """Train on the synthetic sample, evaluate on unseen patients, explain three cases, write a review page."""
+    """Train on the synthetic sample, evaluate on unseen patients, explain three cases; all of it goes to runs/demo."""
     from diagnosis.training import run_demo
 
     done = run_demo()
@@ -27,7 +27,7 @@ def demo() -> None:
 
 @app.command(epilog="Example: diagnosis train configs/sample.yaml --set model.kind=linear --set seed=1")
 def train(config: ConfigFile, set_: Overrides = None, as_json: AsJson = False) -> None:
-    """Fit, evaluate, save and track what a config describes."""
+    """Fit, evaluate, save and track what a config describes. Started again after a stop, it goes on where it was."""
     from diagnosis.training import train as train_config
 
     result = train_config(config, tuple(set_ or ()))

@@ -75,16 +75,29 @@ class Workers:
                 calls.append(getattr(share, name)(*own))
             except (RuntimeError, OSError) as error:
                 raise self._failure(address, error) from error
-        return [self._answer(address, call) for address, call in zip(self.addresses, calls, strict=True)]
+        by_worker = list(zip(self.addresses, calls, strict=True))
+        return [self._waited_for(address, call, by_worker) for address, call in by_worker]
 
-    def _answer(self, address: str, call: Any) -> Any:
+    def _waited_for(self, address: str, call: Any, by_worker: Sequence[tuple[str, Any]]) -> Any:
+        """Return what a call answers; while it lasts, look whether a worker is gone, or its work has failed."""
         while True:
             try:
                 return call.result(timeout=_LOOK)
             except TimeoutError:
-                self._check_alive()
+                if call.done():
+                    return self._answer(address, call)
             except Exception as error:
                 raise self._failure(address, error) from error
+            self._check_alive()
+            for name, other in by_worker:
+                if other.done():  # one that failed may keep the others waiting
+                    self._answer(name, other)
+
+    def _answer(self, address: str, call: Any) -> Any:
+        try:
+            return call.result(timeout=_LOOK)
+        except Exception as error:
+            raise self._failure(address, error) from error
 
     def _failure(self, address: str, error: Exception) -> DiagnosisError:
         """Return the reason of an error: a lost worker, which another one may be the first to notice, or its own."""
@@ -142,6 +155,7 @@ def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
         They could not be started.
     """
     from dask import config
+
     from distributed import LocalCluster
 
     try:
@@ -166,6 +180,8 @@ def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
     try:
         with _connected(cluster, n) as workers:
             if processes:
+                for nanny in cluster.workers.values():
+                    nanny.close_gracefully()  # one whose worker ends does not start another
                 pids = list(workers.client.run(_quietly).values())
             yield workers
     except BaseException:

@@ -163,6 +163,7 @@ def report(
     min_cell: int = 10,
     on_seen: OnSeen = "raise",
     again: bool = True,
+    most_again: int | None = None,
 ) -> EvaluationReport:
     """Evaluate a fitted diagnoser on unseen cases in every way that these allow, and put it on one page.
 
@@ -191,6 +192,8 @@ def report(
     again : bool
         Also ask the diagnoser about the cases stage by stage and by what confirmed their diagnosis. False where it has
         seen them, and `evaluation` speaks of other fits.
+    most_again : int, optional
+        So many of the cases at most, drawn by `seed`, for that; all of them if not given.
 
     Returns
     -------
@@ -208,7 +211,8 @@ def report(
     words = records.vocabulary
     facts = _facts(diagnoser, min_cell)
     n_columns = facts["n_columns"]
-    staged = again and _has_stages(records)
+    some = _drawn(records, most_again, seed) if again else records
+    staged = again and _has_stages(some)
     sides = {"training": train, "test": records}
     return EvaluationReport(
         title=title,
@@ -219,8 +223,8 @@ def report(
         names_zh=_names(words, card, "zh"),
         dates={name: span for name, one in sides.items() if one is not None and (span := _span(one)) is not None},
         flow=None if train is None else _flow(diagnoser, train, min_cell),
-        stages=evaluate_stages(diagnoser, records, **asked) if staged else None,
-        verification=evaluate_verified(diagnoser, records, min_cell=min_cell, **asked)
+        stages=evaluate_stages(diagnoser, some, **asked) if staged else None,
+        verification=evaluate_verified(diagnoser, some, min_cell=min_cell, **asked)
         if again and "labels" in records.names
         else None,
         sample_size=None
@@ -286,6 +290,13 @@ def _with_sides(
     expected = None if cross is None else (cross.evaluation.overall.values[top1], cross.evaluation.n)
     more = between_sides(as_known(records), as_known(train), found.overall.values[top1], expected, seed=seed)
     return replace(found, suspicions=(*found.suspicions, *more))
+
+
+def _drawn(records: Records, most: int | None, seed: int) -> Records:
+    """Some of the cases, in their order; all where there are not more than asked for."""
+    if most is None or len(records) <= most:
+        return records
+    return records[np.sort(np.random.default_rng(seed).choice(len(records), most, replace=False))]
 
 
 def _has(records: Records, group: str) -> bool:

@@ -272,8 +272,8 @@ def _lines(
 ) -> tuple[Line, ...]:
     n = len(recorded)
     findings = [
-        Line(code=r.code, state=r.state, contribution=float(c), relative=float(d), **r.fields)  # type: ignore[arg-type]
-        for r, c, d in zip(recorded, contributions[:n], relative[:n], strict=True)
+        Line(r.code, r.state, c, d, *r.said)  # type: ignore[arg-type]
+        for r, c, d in zip(recorded, contributions[:n].tolist(), relative[:n].tolist(), strict=True)
     ]
     parts = [
         replace(line, contribution=float(c), relative=float(d))

@@ -33,7 +33,7 @@ class Recorded:
     code: str
     name: str
     state: str
-    fields: dict[str, Any]
+    said: tuple[Any, ...]
 
 
 def recorded_of(
@@ -48,30 +48,31 @@ def recorded_of(
         code = str(coded.codes[coded.code[row]])
         key, case = finding_key(code, subject), int(coded.case[row])
         if key in place or key in sources[case]:
-            fields = {n: values[at] for n, values in said.items()}
             name = words.name(code)
             name = f"{name} ({subject})" if subject else name
-            found[case].append(Recorded(place.get(key), key, name, _STATES[coded.status[row]], fields))
+            found[case].append(Recorded(place.get(key), key, name, _STATES[coded.status[row]], said[at]))
     return found
 
 
-def _said(cases: Records, encoder: FindingEncoder, rows: npt.NDArray[np.intp]) -> dict[str, list[Any]]:
-    """What some rows say beyond code and state: one list a field of `Line`."""
+def _said(cases: Records, encoder: FindingEncoder, rows: npt.NDArray[np.intp]) -> list[tuple[Any, ...]]:
+    """What each of some rows says beyond code and state, in the order of the fields of `Line` from `value` on."""
     coded, findings, used = cases.coded, cases.arrow("findings"), encoder.ranges_used(cases)
     times = findings.select([name for name in ("time", "known") if name in findings.column_names])
     times = times if len(rows) == len(findings) else times.take(pa.array(rows))
     comparator, comparators = cases.finding_words("comparator", rows)
-    return {
-        "value": _stated(coded.value[rows]),
-        "unit": _worded(coded.unit[rows], coded.units),
-        "text": _worded(coded.text[rows], coded.texts),
-        "comparator": _worded(comparator, comparators),
-        "interpretation": [INTERPRETATIONS[i] if i >= 0 else None for i in coded.interpretation[rows].tolist()],
-        **{name: _iso(times[name]) for name in times.column_names},
-        "ref_low": _stated(used.low[rows]),
-        "ref_high": _stated(used.high[rows]),
-        "ref_source": [used.source(row) for row in rows.tolist()],
-    }
+    none = [None] * len(rows)
+    columns: list[Sequence[Any]] = [
+        _stated(coded.value[rows]),
+        _worded(coded.unit[rows], coded.units),
+        _worded(coded.text[rows], coded.texts),
+        _worded(comparator, comparators),
+        [INTERPRETATIONS[i] if i >= 0 else None for i in coded.interpretation[rows].tolist()],
+        _stated(used.low[rows]),
+        _stated(used.high[rows]),
+        *(_iso(times[name]) if name in times.column_names else none for name in ("time", "known")),
+        [used.source(row) for row in rows.tolist()],
+    ]
+    return list(zip(*columns, strict=True))
 
 
 def _worded(number: npt.NDArray[np.int32], words: npt.NDArray[np.object_]) -> list[str | None]:

@@ -296,9 +296,10 @@ class BoostedModel(ScoreClassifier):
         """Return the scores of a matrix that is checked already."""
         return self.trees_.raw_scores(X, self.n_jobs)
 
-    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix) -> FloatArray:
+    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix, which: IntArray | None = None) -> FloatArray:
         """Return the scores of rows near one; see `ScoreClassifier.scores_near`."""
-        return self.trees_.raw_scores_near(one, X, self.n_jobs)
+        scores = self.trees_.raw_scores_near(one, X, self.n_jobs)
+        return scores if which is None else scores[:, which]
 
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
         """Return the contributions for a checked matrix and (n_cases, m) class indices.

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from diagnosis.errors import BundleError, InputError
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
-from diagnosis.models.hybrid_fit import Folds, Residual, fit_hybrid, is_huge, is_large
+from diagnosis.models.hybrid_fit import Folds, Residual, fit_hybrid, is_huge, is_large, leaves_rest
 from diagnosis.models.linear import LinearModel
 from diagnosis.models.monotone import Pairs, cardinal
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
@@ -34,9 +34,13 @@ __all__ = ["HybridModel"]
 # Beside the linear scores few rounds are left to learn: by 5-fold cross-validation on five real sets 60 rounds are as
 # good as 300 or better (up to .002 nats), in half to nine tenths of the time.
 _OPTIONS = {"rounds": 60}
-# What linear scores leave is learned in a few rounds.
-_RESIDUAL_OPTIONS = {"rounds": 9, "leaves": 15, "learning_rate": 0.25, "early_stopping": 4}
-_FOLDS = 5
+# What linear scores leave is learned in few rounds, or in some more: 25 are worth .016 nats on 20,000 cases of 43
+# diagnoses, for half as much time again.
+_RESIDUAL_OPTIONS = {"rounds": 25, "leaves": 15, "learning_rate": 0.15, "early_stopping": 4}
+_QUICK_OPTIONS = _RESIDUAL_OPTIONS | {"rounds": 9, "learning_rate": 0.25}
+# One part of five chooses weights and rounds where the work is large; few trees are content with one of ten, and the
+# residual's are not grown a second time.
+_FOLDS, _QUICK_FOLDS = 5, 10
 
 Interactions: TypeAlias = Literal["all", "body_system"] | Sequence[Sequence[int]]
 Monotone: TypeAlias = Literal["none", "cardinal"] | Pairs
@@ -55,11 +59,12 @@ class HybridModel(ScoreClassifier):
         Unfitted; one of at most 60 rounds, with this `seed` and `n_jobs`, if None.
     folds : int or "auto"
         Parts of the patients that the weights are chosen on, each scored by models of the others; 1: a single part, a
-        fifth (residual: a tenth) of them. "auto": 5, and 1 where stored entries times diagnoses are 20 million or more
-        (25,000 cases of 20 findings and 40 diagnoses).
+        fifth (``residual=True``: a tenth) of them. "auto": 5, and 1 where stored entries times diagnoses are 20 million
+        or more (25,000 cases of 20 findings and 40 diagnoses).
     residual : bool or "auto"
         Let the trees start from the out-of-fold linear scores and learn what is left: few trees, many times faster,
-        a little less exact. Where they add nothing there are none. "auto": where the product is 500 million or more.
+        a little less exact. Where they add nothing there are none. "auto": where the product is 60 million or more, up
+        to 500 million with more trees, which is then the more exact form.
     interactions : {"all", "body_system"} or sequence of sequences of int
         Which findings may meet in a branch of a tree: any; those of one body system, as the vocabulary states it (age
         and sex meet all); or groups of columns, see `BoostedModel`.
@@ -152,14 +157,16 @@ class HybridModel(ScoreClassifier):
         check_choice("HybridModel", "residual", self.residual, (True, False, "auto"))
         cases = check_training(self, X, y, sample_weight, groups)
         self.classes_ = cases.classes
-        residual = is_huge(cases) if self.residual == "auto" else bool(self.residual)
-        linear, boosted = self.structured(cases, self.boosted_part(residual=residual))
+        one_part = is_large(cases) if self.folds == "auto" else self.folds == 1
+        residual = leaves_rest(cases) if self.residual == "auto" else bool(self.residual)
+        quick = residual and (self.residual != "auto" or is_huge(cases))
+        linear, boosted = self.structured(cases, self.boosted_part(residual=residual, quick=quick))
         found = fit_hybrid(
             cases,
             linear,
             boosted,
-            folds=folds,
-            one_part=is_large(cases) if self.folds == "auto" else self.folds == 1,
+            folds=(_QUICK_FOLDS if quick else _FOLDS) if one_part else folds,
+            one_part=one_part,
             residual=residual,
             seed=seed,
         )
@@ -180,11 +187,11 @@ class HybridModel(ScoreClassifier):
             boosted = clone(boosted).set_params(left_out=sorted({absent for _, absent in pairs}))
         return linear, boosted
 
-    def boosted_part(self, *, residual: bool) -> BoostedModel:
+    def boosted_part(self, *, residual: bool, quick: bool = True) -> BoostedModel:
         """Return the unfitted boosted model, checked; the default one depends on what it is to learn."""
         if self.boosted is not None:
             return self.boosted.checked()
-        given = _RESIDUAL_OPTIONS if residual else _OPTIONS
+        given = (_QUICK_OPTIONS if quick else _RESIDUAL_OPTIONS) if residual else _OPTIONS
         return BoostedModel(seed=self.seed, n_jobs=self.n_jobs).set_params(**given)
 
     def update(
@@ -233,11 +240,11 @@ class HybridModel(ScoreClassifier):
             scores += part
         return scores
 
-    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix) -> FloatArray:
+    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix, which: IntArray | None = None) -> FloatArray:
         """Return the scores of rows near one; see `ScoreClassifier.scores_near`."""
-        scores = np.zeros((X.shape[0], len(self.classes_)))
+        scores = np.zeros((X.shape[0], len(self.classes_ if which is None else which)))
         for weight, model in self._used():
-            scores += weight * model.scores_near(one, X)
+            scores += weight * model.scores_near(one, X, which)
         return scores
 
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:

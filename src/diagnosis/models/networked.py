@@ -20,8 +20,8 @@ from diagnosis.models.trees import load_lightgbm
 
 __all__ = ["ALONE", "Shared", "Together", "free_port", "joined", "lost_others"]
 
-# Minutes after which a process gives up waiting for the others to join: the least LightGBM takes.
-_MINUTES = 1
+# Minutes that a process waits for the others before it gives up: theirs may have more cases to put into bins.
+_MINUTES = 10
 
 
 @dataclass(frozen=True, slots=True)

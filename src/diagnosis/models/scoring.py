@@ -15,9 +15,14 @@ from diagnosis.models.validation import check_which, checked_matrix
 __all__ = ["ScoreClassifier", "scores_near"]
 
 
-def scores_near(model: Model, one: sparse.csr_matrix, X: sparse.csr_matrix) -> FloatArray:
+def scores_near(
+    model: Model, one: sparse.csr_matrix, X: sparse.csr_matrix, which: IntArray | None = None
+) -> FloatArray:
     """Return the scores of rows near one, as `ScoreClassifier.scores_near`; of another model all are worked out."""
-    return model.scores_near(one, X) if isinstance(model, ScoreClassifier) else model.scores(X)
+    if isinstance(model, ScoreClassifier):
+        return model.scores_near(one, X, which)
+    scores = model.scores(X)
+    return scores if which is None else scores[:, which]
 
 
 class ScoreClassifier(ClassifierMixin, BaseEstimator):
@@ -37,7 +42,7 @@ class ScoreClassifier(ClassifierMixin, BaseEstimator):
         """Return one score a diagnosis, log scale, float64, shape (n_cases, n_diagnoses)."""
         return self.scores_of(checked_matrix(self, X))
 
-    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix) -> FloatArray:
+    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix, which: IntArray | None = None) -> FloatArray:
         """Return the scores of rows that differ from one row in a few cells, as a case with other answers does.
 
         Equal to `scores` to 1e-12, and with trees many times faster: those that no changed cell touches are not walked.
@@ -47,9 +52,12 @@ class ScoreClassifier(ClassifierMixin, BaseEstimator):
         one : csr_matrix of shape (1, n_columns)
         X : csr_matrix of shape (n_rows, n_columns)
             As `answered_rows` makes it: float64, without duplicates.
+        which : ndarray of int64, optional
+            The diagnoses whose scores are asked for, by their place in `classes_`; all of them when not given.
         """
         del one
-        return self.scores(X)
+        scores = self.scores(X)
+        return scores if which is None else scores[:, which]
 
     def contributions(self, X: Any, which: ArrayLike) -> Contributions:
         """Take the scores of chosen diagnoses apart by column.

@@ -230,7 +230,8 @@ def _solve_one(below: FloatArray, shift: float, slope: float, ceiling: float) ->
         slant = falling / lse
         bend = (second / (1.0 + rest) - falling * falling) / lse - slant * slant
         off = math.log(lse) - target
-        step = 2.0 * off * slant / (2.0 * slant * slant - off * bend)
+        turn = 2.0 * slant * slant - off * bend
+        step = 2.0 * off * slant / turn if turn > 0.0 else _MOST
         m -= step
         if not _LEAST < m < _MOST:
             return None

@@ -30,6 +30,8 @@ class WorklistRow:
     first : Text or None
         The first suggestion; None where there is none.
     probability : float or None
+    other : float or None
+        The probability of none of the listed diagnoses, where it is above that of the first.
     n_set : int
         How many diagnoses the prediction set holds.
     abstained : bool
@@ -48,6 +50,7 @@ class WorklistRow:
     urgent: tuple[Text, ...] = ()
     first: Text | None = None
     probability: float | None = None
+    other: float | None = None
     n_set: int = 0
     abstained: bool = False
     n_flags: int = 0
@@ -118,6 +121,8 @@ def _shown(row: WorklistRow, place: int, lang: str) -> _Shown:
     who = [numbers.age_text(row.age_years, row.age_days, lang), evidence.enumerated("sex", row.sex, lang)]
     doubt = [phrase("worklist.withheld", lang)] if row.withheld else []
     doubt += [phrase("worklist.abstained", lang)] if row.abstained else []
+    if row.other is not None:
+        doubt.append(phrase("worklist.other", lang, {"p": numbers.percent_text(row.other, lang)}))
     if row.n_set:
         doubt.append(counted("worklist.set", row.n_set, lang))
     if row.n_flags:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
@@ -22,6 +23,8 @@ _BLOCK = 32 << 20
 _SAMPLE = 1 << 20
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# What may stand before a quote that opens a field and after one that closes it, by byte.
+_EDGE = np.isin(np.arange(256), list(b',"\r\n'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def read_csv(path: Path, encoding: str | None) -> CsvTable:
     Raises
     ------
     InputError
-        It cannot be read as text of that encoding, has no header, or is not separated by commas.
+        It cannot be read as text of that encoding, has no header, is not separated by commas, or leaves a quote open.
     """
     head = b""
     try:
@@ -55,6 +58,8 @@ def read_csv(path: Path, encoding: str | None) -> CsvTable:
         encoding = _encoding(head, encoding)
         if encoding == "utf8":
             _check_utf8(path)
+        if not _quotes_in_pairs(path):
+            _check_quotes(path, encoding)
         names = _header(path, encoding)
         read = _read(path, encoding, names)
         if read.table.column_names != names:  # Arrow and Python differ on odd quotes in a header
@@ -84,6 +89,40 @@ def _check_utf8(path: Path) -> None:
         while chunk := raw.read(_SAMPLE):
             decoder.decode(chunk)
     decoder.decode(b"", final=True)
+
+
+def _quotes_in_pairs(path: Path) -> bool:
+    """Whether every first quote begins a field and every second one ends it, as nearly all files have it."""
+    seen, before = 0, b"\n"
+    with path.open("rb") as raw:
+        raw.seek(len(codecs.BOM_UTF8) if raw.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
+        block = raw.read(_SAMPLE)
+        while block:
+            after = raw.read(_SAMPLE)
+            if b'"' in block:
+                text = np.frombuffer(before + block + (after[:1] or b"\n"), np.uint8)
+                at = np.flatnonzero(text[1:-1] == ord('"')) + 1
+                opening, closing = at[seen % 2 :: 2], at[1 - seen % 2 :: 2]
+                if not (_EDGE[text[opening - 1]].all() and _EDGE[text[closing + 1]].all()):
+                    return False
+                seen += len(at)
+            before, block = block[-1:], after
+    return seen % 2 == 0
+
+
+def _check_quotes(path: Path, encoding: str) -> None:
+    """Refuse a quote that does not end where a field ends: Arrow takes all lines up to the next one for one field."""
+    with path.open(encoding="utf-8-sig" if encoding == "utf8" else encoding, newline="") as lines:
+        rows, line = csv.reader(lines, strict=True), 1
+        try:
+            for _ in rows:
+                line = rows.line_num + 1
+        except csv.Error:
+            raise InputError(
+                f"{path} as RFC 4180 CSV",
+                f"a quoted field of the row that begins in line {line:,} does not end at a comma or a line's end",
+                "close it there, and write a quote inside a quoted field twice",
+            ) from None
 
 
 def _header(path: Path, encoding: str) -> list[str]:

@@ -70,7 +70,7 @@ class Column:
             "number": "a finite number",
             "integer": "a whole number",
             "flag": "true | false",
-            "time": "an ISO 8601 time",
+            "time": "an ISO 8601 time such as 2024-03-01T08:00Z",
             "differential": "a JSON array of [diagnosis, probability]",
         }[self.type]
         if self.low is not None:

@@ -1,4 +1,4 @@
-"""The form that goes with a consultation packet, and reading it when it comes back filled in."""
+"""The form that went with a consultation packet, read when it comes back filled in."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, get_args
 import yaml
 
 from diagnosis.errors import InputError, nearest
-from diagnosis.review.answer import BASES, Verdict
+from diagnosis.review.answer import Verdict
 
-__all__ = ["FIELDS", "Answer", "form_text", "number_of", "read_answer"]
+__all__ = ["FIELDS", "Answer", "number_of", "read_answer"]
 
 #: What the form asks.
 FIELDS = (
@@ -31,27 +31,6 @@ _NO_TEXTS = {
     b"II*\0": "picture",
     b"MM\0*": "picture",
 }
-_FORM = """\
-# The answer to a consultation. Fill in what you can and send this file back; leave the first two lines as they are.
-packet: {packet}
-proof: {proof}
-# Your name or staff number.
-reviewer: ""
-# What you took it to be before you opened the list of suggestions, by name or code.
-first_idea: ""
-# agree (with the first suggestion), other, or cannot_say.
-verdict: ""
-# For other: the diagnosis by name or code; or in your own words in diagnosis_text.
-diagnosis: ""
-diagnosis_text: ""
-# What it rests on: {bases}.
-basis: ""
-# Why you decided against the list, and anything else.
-reason: ""
-comment: ""
-# Time spent, in minutes.
-minutes: ""
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +48,6 @@ class Answer:
     packet: str
     proof: str
     values: dict[str, str | None]
-
-
-def form_text(packet: str, proof: str) -> str:
-    """Return the empty form of a packet."""
-    return _FORM.format(packet=packet, proof=proof, bases=", ".join(BASES))
 
 
 def read_answer(path: str | Path) -> Answer:

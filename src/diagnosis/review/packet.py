@@ -17,37 +17,18 @@ from typing import TYPE_CHECKING, cast
 
 from diagnosis.errors import DiagnosisWarning, InputError
 from diagnosis.pages import Reveal, check_reveal
+from diagnosis.pages.translations import check_language
 from diagnosis.readers import write_phenopackets
 from diagnosis.readers.fhir import case_bundle
 from diagnosis.readers.whole_folder import whole_folder
-from diagnosis.review.answer_file import form_text
 from diagnosis.review.deidentify import deidentified
+from diagnosis.review.letter import form_text, letter_text
 
 if TYPE_CHECKING:
     from diagnosis.suggestions import Differential
     from diagnosis.suggestions.diagnoser import Diagnoser, Reading
 
 __all__ = ["Packet", "matching", "write_packet"]
-
-_README = """\
-One case, for your opinion.
-
-case.html              the case and a list of suggestions: open it in a browser, no network is needed
-case.fhir.json         the same findings as a FHIR R4 Bundle
-case.phenopacket.json  the same as a GA4GH phenopacket
-answer.yaml            your answer: fill it in and send this one file back
-
-{question}
-
-What was taken out before sending:
-{left}
-
-What could not be written:
-{unwritten}
-
-The suggestions are decision support for clinicians. They are not for patients and not for time-critical decisions, they
-suggest no treatment and no dose, and a reassuring list does not exclude a diagnosis.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +80,7 @@ def write_packet(
     question : str
         What you would like to know; sent as it is, so name nobody.
     lang : {"en", "zh"}
-        Language of the page.
+        Language of the page, the letter and the form.
     reveal : {"at_once", "after_answer"}
         Whether the page's list waits until the expert has written an own first idea. The two JSON files hold the list
         in either case.
@@ -112,9 +93,10 @@ def write_packet(
     InputError
         Something stands at `path`.
     UnknownNameError
-        Another `reveal`.
+        Another `reveal`, or a language that the pages do not speak.
     """
     check_reveal(reveal)
+    check_language(lang)
     target = Path(path)
     if target.exists():
         raise InputError("a new folder or zip file for the packet", f"{target.name} is there already", "name another")
@@ -137,8 +119,8 @@ def write_packet(
             # The day of writing is a date of the patient's care, as the others are.
             write_phenopackets(case, folder / "case.phenopacket.json", [shown], created="2000-01-01T00:00:00Z")
         unwritten += [f"phenopacket: {one.message}" for one in said]
-        (folder / "answer.yaml").write_text(form_text(ident, _proof(salt, differential)), encoding="utf-8")
-        text = _README.format(question=question, left=_listed(left), unwritten=_listed(unwritten))
+        (folder / "answer.yaml").write_text(form_text(ident, _proof(salt, differential), lang), encoding="utf-8")
+        text = letter_text(question, left, unwritten, lang)
         (folder / "README.txt").write_text(text, encoding="utf-8")
     return Packet(target, ident, left, tuple(unwritten))
 
@@ -207,7 +189,3 @@ def _proof(salt: str, differential: Differential) -> str:
     """Return what ties a form to its case and says nothing about it: a salted hash of the whole record."""
     about = f"{salt}\n{differential.records.digest()}\n{differential.model}\n{differential.case_id}"
     return f"{salt}-{hashlib.sha256(about.encode()).hexdigest()}"
-
-
-def _listed(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {one}" for one in lines) or "- nothing"

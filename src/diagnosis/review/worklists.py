@@ -262,6 +262,7 @@ def _row(one: Differential, ids: bool, href: str | None) -> WorklistRow:
         urgent=urgent,
         first=names[one.ranked[0].diagnosis] if one.ranked else None,
         probability=one.ranked[0].probability if one.ranked else None,
+        other=one.other if one.other is not None and one.other > 1 - doubt(one) else None,
         n_set=len(one.set),
         abstained=one.abstained,
         n_flags=sum(flag.kind not in ("red_flag", "must_not_miss") for flag in one.flags),
@@ -273,7 +274,7 @@ def _quiet(row: WorklistRow, withheld: bool, folded: bool) -> WorklistRow:
     if not (withheld or folded):
         return row
     urgent = row.urgent if row.urgency == "red_flag" else ()
-    bare = replace(row, urgent=urgent, first=None, probability=None, n_set=0, abstained=False, n_flags=0)
+    bare = replace(row, urgent=urgent, first=None, probability=None, other=None, n_set=0, abstained=False, n_flags=0)
     return replace(bare, withheld=withheld)
 
 

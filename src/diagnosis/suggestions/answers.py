@@ -139,14 +139,16 @@ def probabilities_of(diagnoser: Diagnoser, X: csr_matrix, reading: str = "poster
     return softmax(scale.apply(model.scores(X))) if alone is None else alone
 
 
-def batch_of(diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None) -> Batch:
+def batch_of(
+    diagnoser: Diagnoser, seen: Records, X: csr_matrix | None = None, proba: npt.NDArray[np.float64] | None = None
+) -> Batch:
     """Probabilities, sets, flags and abstentions of cases that are as of their moment already.
 
-    `X` are the same cases, where they are encoded already.
+    `X` are the same cases, where they are encoded already, and `proba` their probabilities, where they are known.
     """
     codes, found = diagnoser.classes_, diagnoser.calibration_
     X = diagnoser.encoder_.transform(plausible(seen)) if X is None else X
-    proba = probabilities_of(diagnoser, X)
+    proba = probabilities_of(diagnoser, X) if proba is None else proba
     n_train = np.array([diagnoser.card_["n_by_diagnosis"][str(c)] for c in codes], dtype=np.int64)
     return Batch(
         case_ids=seen.case_ids,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from diagnosis.errors import UnknownCodeError, nearest
 from diagnosis.explanation import Contrast, Evidence, contrast, explain_case
 from diagnosis.records import OTHER, Records
+from diagnosis.records.labels import said_diagnoses
 from diagnosis.suggestions.edits import Asked, changes_of
 from diagnosis.suggestions.flags import Flag
 
@@ -335,7 +336,7 @@ class Differential:
             names = [self.records.vocabulary.diagnosis_name(c) for c in classes]
             raise UnknownCodeError(
                 "asked about a diagnosis",
-                f"the model does not know {diagnosis!r}; it knows {len(classes)}",
+                f"the model does not know {diagnosis!r}; it knows {said_diagnoses(classes)}",
                 "use one it knows (`diagnoser.codes(reading)`)",
                 codes=[diagnosis],
                 near=nearest(diagnosis, [*classes, *names]),

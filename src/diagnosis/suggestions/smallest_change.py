@@ -153,6 +153,7 @@ def _margins(differential: Differential, row: csr_matrix, wanted: int, rivals: I
     The first says only whether it is, where that hangs on no case's own factor and this need not be worked out.
     """
     model, _, scale = differential.diagnoser.part(differential.reading)
+    which = np.array([wanted, *rivals], np.int64)
 
     def ahead(scores: FloatArray) -> FloatArray:
         found: FloatArray = scores[:, wanted] - scores[:, rivals].max(axis=1)
@@ -162,7 +163,9 @@ def _margins(differential: Differential, row: csr_matrix, wanted: int, rivals: I
         return ahead(scale.apply(scores_near(model, row, X)))
 
     def raw(X: csr_matrix) -> FloatArray:
-        return ahead(scores_near(model, row, X))
+        scores = scores_near(model, row, X, which)
+        found: FloatArray = scores[:, 0] - scores[:, 1:].max(axis=1)
+        return found
 
     return (settled if scale.shift else raw), settled
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +22,8 @@ class TrainingIds:
     Parameters
     ----------
     salt : str
-        Drawn anew for each fit, so that digests of two models cannot be compared.
+        Made of all the ids in their order: two fits on the same cases are saved byte for byte alike, and digests of
+        models that learned other cases cannot be compared.
     digests : frozenset of str
         SHA-256 of salt, kind and id; empty where they did not travel with the model.
     kinds : bool
@@ -37,10 +37,13 @@ class TrainingIds:
     @classmethod
     def of(cls, case_ids: Iterable[Any], patients: Iterable[Any]) -> TrainingIds:
         """Digest the ids of training cases and their patients."""
-        salt = secrets.token_hex(16)
-        made = cls(salt)
-        ids = {made._digest("case", i) for i in set(case_ids)} | {made._digest("patient", i) for i in set(patients)}
-        return cls(salt, frozenset(ids))
+        cases, people = list(case_ids), list(patients)
+        begun = hashlib.sha256()
+        for one in (*cases, *people):
+            begun.update(f"{one}\n".encode())
+        made = cls(begun.hexdigest()[:32])
+        ids = {made._digest("case", i) for i in set(cases)} | {made._digest("patient", i) for i in set(people)}
+        return replace(made, digests=frozenset(ids))
 
     def __len__(self) -> int:
         return len(self.digests)

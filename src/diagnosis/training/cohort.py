@@ -14,6 +14,7 @@ from diagnosis.errors import InputError
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
+    from diagnosis.records.as_of import Moment
     from diagnosis.training.schema import Config
 
 __all__ = ["Taken", "take_part"]
@@ -27,7 +28,8 @@ class Taken:
     ----------
     records : Records
     flow : mapping of str to int
-        `read`, then one `excluded: REASON` for each reason, `later findings set aside`, and `taken`.
+        `read`, then one `excluded: REASON` for each reason, `findings`, `later findings set aside`, how many of them
+        are without a time and how many cases without a moment, and `taken`.
     """
 
     records: Records
@@ -58,9 +60,21 @@ def take_part(records: Records, config: Config) -> Taken:
             "Check cohort.visit and labels.status, and the columns visit and diagnosis.",
         )
     seen = kept.as_of(config.as_of.at, unknown_time=config.as_of.unknown_time)
-    flow["later findings set aside"] = len(kept.coded) - len(seen.coded)
+    flow |= _set_aside(seen.moment)
     flow["taken"] = len(seen)
     return Taken(seen, flow)
+
+
+def _set_aside(moment: Moment | None) -> dict[str, int]:
+    """Count the findings that were known later, and those of which nobody can say."""
+    if moment is None:
+        return {}
+    flow = {"findings": moment.rows, "later findings set aside": moment.later}
+    if moment.untimed:
+        flow[f"findings without a time, {'kept' if moment.unknown_time == 'keep' else 'set aside'}"] = moment.untimed
+    if moment.no_moment:
+        flow["cases that do not say when their moment is"] = moment.no_moment
+    return flow
 
 
 def _keep(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diagnosis.models.batch import Batch
     from diagnosis.records import Records
     from diagnosis.suggestions import Diagnoser
+    from diagnosis.training.asked_once import AskedOnce
     from diagnosis.training.judged import Judged
 
 __all__ = ["choose_cases", "review_page"]
@@ -77,7 +78,7 @@ def choose_cases(batch: Batch, truth: NDArray[np.object_]) -> dict[str, int]:
     }
 
 
-def review_page(diagnoser: Diagnoser, test: Records, judged: Judged, title: str | Mapping[str, str]) -> str:
+def review_page(diagnoser: Diagnoser | AskedOnce, test: Records, judged: Judged, title: str | Mapping[str, str]) -> str:
     """Return the page: how the model did, then an easy case, a hard one and a grave one, each explained in full."""
     truth = diagnoser.truth(test)
     chosen = choose_cases(diagnoser.batch(test), truth)

@@ -19,6 +19,7 @@ from diagnosis.evaluation.groups import groups_of
 from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.suggestions.bundle import load_bundle
 from diagnosis.suggestions.fitting import fit_records
+from diagnosis.training.asked_once import AskedOnce
 from diagnosis.training.building import build_diagnoser
 from diagnosis.training.engine import Learning
 from diagnosis.training.judged import Judged, read_judged, write_judged
@@ -47,6 +48,8 @@ class Fitted:
     ----------
     diagnoser : Diagnoser
         The one that is saved.
+    asked : AskedOnce
+        The same, to be asked about the cases of `test`.
     judged : Judged
         On cases that the fits it speaks of have not seen.
     train, test : Records
@@ -60,6 +63,7 @@ class Fitted:
     """
 
     diagnoser: Diagnoser
+    asked: AskedOnce
     judged: Judged
     train: Records
     test: Records
@@ -119,13 +123,14 @@ def fit_once(fitting: Fitting, sides: Sides) -> Fitted:
     """Fit on the training side and judge on the other."""
     config = fitting.config
     diagnoser = fitting.diagnoser(sides.train, "", "")
+    asked = AskedOnce(diagnoser)
     judged = fitting.judged(
         f"Evaluate on {len(sides.test):,} unseen cases",
-        lambda: _beside(evaluate(diagnoser, sides.test, by=config.evaluation.by, seed=config.seed), diagnoser, sides),
+        lambda: _beside(evaluate(asked, sides.test, by=config.evaluation.by, seed=config.seed), diagnoser, sides),
     )
     flow = {"train": len(sides.train), "test": len(sides.test), "left out, patient trained on": sides.left_out}
     note = "Evaluated on cases the saved model has not seen."
-    return Fitted(diagnoser, judged, sides.train, sides.test, flow, note)
+    return Fitted(diagnoser, asked, judged, sides.train, sides.test, flow, note)
 
 
 def _beside(found: Evaluation, diagnoser: Diagnoser, sides: Sides) -> Evaluation:
@@ -153,7 +158,7 @@ def fit_each(fitting: Fitting, records: Records, held_out: Sequence[Sides]) -> F
         f"Evaluated by {len(held_out)} fits, each without one {by} and judged on it, pooled; "
         f"the saved model is a further fit on all {len(records):,} cases and has no unseen cases of its own."
     )
-    return Fitted(diagnoser, judged, records, test, flow, note, unseen=False)
+    return Fitted(diagnoser, AskedOnce(diagnoser), judged, records, test, flow, note, unseen=False)
 
 
 def _fold(fitting: Fitting, sides: Sides, name: str) -> tuple[Batch, NDArray[np.object_]]:

@@ -207,7 +207,7 @@ def _explain(config: Config, steps: Steps, kept: Kept, fitted: Fitted) -> None:
     if not config.evaluation.explained or kept.finished("explain") is not None:
         return
     with steps("explain", "Explain three unseen cases"), kept.step("explain") as folder:
-        page = review_page(fitted.diagnoser, fitted.test, fitted.judged, config.name)
+        page = review_page(fitted.asked, fitted.test, fitted.judged, config.name)
         (folder / "review.html").write_text(page, encoding="utf-8")
 
 

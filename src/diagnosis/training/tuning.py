@@ -78,8 +78,7 @@ def tune(
     """
     check_optuna()
     path, asked = Path(path), read_config(path, overrides)
-    own = asked.folder.with_name(f"{of_kind(asked.folder.name, asked.model.kind)}-tuning.db")
-    file = Path(study) if study else own
+    file = Path(study) if study else _own_study(asked)
     best_path = tuned_path(file)
     _check(asked, trials, timeout, file, made=study is None)
     check_tuned(best_path)
@@ -118,6 +117,11 @@ def tune(
     best = also | dict(result.best.values) if result.best.values else {}
     write_tuned(best_path, path, overrides, asked, chosen | best, result.note)
     return result
+
+
+def _own_study(config: Config) -> Path:
+    """The file of a config's study, beside its run's folder and named after its kind of model."""
+    return config.folder.with_name(f"{of_kind(config.folder.name, config.model.kind)}-tuning.db")
 
 
 def _check(config: Config, trials: int, timeout: float | None, file: Path, *, made: bool) -> None:

@@ -118,12 +118,13 @@ def test_the_shipped_line_for_oxygen_follows_the_altitude_of_the_site():
     when = {rule.code: str(rule.when) for rule in shipped_red_flags()}["low_oxygen_saturation"]
     sites = {"site": ["high", "Quito", "low"], "altitude_m": [3600.0, 2810.0, 20.0]}
 
-    def at(percent: float, site: str | None) -> int:
-        return judged(when, Finding("LOINC:59408-5", value=percent, unit="%"), site=site, sites=sites)
+    def at(percent: float) -> list[bool]:
+        saturation = Finding("LOINC:59408-5", value=percent, unit="%")
+        return [judged(when, saturation, site=site, sites=sites) == 1 for site in ("low", "Quito", "high", None)]
 
-    assert [at(90, s) for s in ("low", "Quito", "high", None)] == [-1, -1, -1, -1]
-    assert [at(88, s) for s in ("low", "Quito", "high", None)] == [1, 1, -1, 1]
-    assert [at(84, s) for s in ("low", "Quito", "high", None)] == [1, 1, 1, 1]
+    assert at(90) == [False, False, False, False]
+    assert at(88) == [True, True, False, True]
+    assert at(84) == [True, True, True, True]
 
 
 def test_many_cases_are_judged_as_each_alone(sample):

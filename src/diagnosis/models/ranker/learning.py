@@ -86,12 +86,14 @@ class _Fold:
     evidence: Evidence
 
 
-def scored(stage: FirstStage, trees: Trees | None, X: Rows, candidates: int, n_jobs: int) -> FloatArray:
-    """Return the scores of both stages, before the temperature."""
+def scored(
+    stage: FirstStage, trees: Trees | None, X: Rows, candidates: int, n_jobs: int, which: IntArray | None = None
+) -> FloatArray:
+    """Return the scores of both stages, before the temperature; with `which`, only those are right."""
     scores = stage.scores(X)
     if trees is not None:
         pairs = pairs_of(stage, X, scores, min(candidates, scores.shape[1]))
-        _add(scores, pairs, trees, n_jobs)
+        _add(scores, pairs, trees, n_jobs, which)
     return scores
 
 
@@ -206,9 +208,13 @@ def _trees(lists: list[Lists], held_out: range, plan: Plan) -> tuple[Trees | Non
     return trees_of_rounds(grow(join(lists), plan.trees, rounds), rounds), by_fold
 
 
-def _add(first: FloatArray, pairs: Pairs, trees: Trees | None, n_jobs: int) -> None:
-    """Add what the trees say to the first stage's scores of the candidates, in place."""
-    if trees is not None:
+def _add(first: FloatArray, pairs: Pairs, trees: Trees | None, n_jobs: int, which: IntArray | None = None) -> None:
+    """Add what the trees say to the first stage's scores of the candidates (among `which`), in place."""
+    if trees is not None and which is not None:
+        case, place = np.nonzero(np.isin(pairs.candidates, which))
+        added = trees.raw_scores(np.ascontiguousarray(pairs.features[case, place]), n_jobs)
+        first[case, pairs.candidates[case, place]] += added[:, 0]
+    elif trees is not None:
         added = pairs.first + added_scores(trees, pairs.features, n_jobs)
         np.put_along_axis(first, pairs.candidates, added, axis=1)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
 from diagnosis.errors import InputError, nearest
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
@@ -220,6 +221,17 @@ class RankerModel(ScoreClassifier):
             np.multiply(made, found.beta, out=scores[start : start + part.shape[0]])
             start += part.shape[0]
         return scores
+
+    def scores_near(self, one: sparse.csr_matrix, X: sparse.csr_matrix, which: IntArray | None = None) -> FloatArray:
+        """As `ScoreClassifier.scores_near`; only the pairs that are asked for are put before the trees."""
+        if which is None:
+            return super().scores_near(one, X)
+        rows, found = clean_rows(X), self.learned_
+        made = [
+            scored(found.stage, found.trees, part, self.candidates, self.n_jobs, which)[:, which]
+            for part in portions(rows, self.candidates)
+        ]
+        return found.beta * np.concatenate([np.empty((0, len(which))), *made])
 
     def contributions_of(self, X: Matrix, which: IntArray) -> Contributions:
         """Return the contributions for a checked matrix and (n_cases, m) class indices, through both stages.

@@ -65,10 +65,10 @@ def test_a_run_folder_serves_as_the_model(trained: dict[str, Any], ward_folder: 
 
 def test_a_report_of_the_evaluation(trained: dict[str, Any], ward_folder: Path, tmp_path: Path):
     file = tmp_path / "report.html"
-    found = done("evaluate", trained["model"], ward_folder, "--by", "sex", "--html", file)
+    found = done("evaluate", trained["model"], ward_folder, "--by", "sex", "--html", file, "--lang", "zh")
     assert f"Report: {file}" in found.stderr
     page = file.read_text(encoding="utf-8")
-    assert "Do the probabilities mean what they say?" in page
+    assert "概率是否名副其实？" in page
     assert "TRIPOD+AI" in page
 
 

@@ -43,6 +43,7 @@ def test_a_report_keeps_what_it_has_no_word_for() -> None:
     assert chinese("By ward") == "按ward"
     assert chinese("Not updated. Something new; no one knows.") == "未更新。Something new；no one knows."
     assert chinese("Influenza wit…") == "流感伴发热"
+    assert ReportLanguage("zh", {"a" * 90: "甲" * 90})("a" * 33 + "…") == "甲" * 33 + "…"
     assert chinese("sex, age_band") == "性别、年龄段"
     assert chinese("0.123") == "0.123"
     assert ReportLanguage("en")("measles, index") == "measles, index"

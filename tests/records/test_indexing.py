@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -195,3 +196,12 @@ def test_it_goes_to_another_process_and_back(records: Records) -> None:
     assert again.vocabulary == some.vocabulary
     assert dict(again.info) == dict(some.info)
     assert again[[0]].case(0) == some.case(0)
+    # What many records share is pickled once, and a case does not take the labels of the others along.
+    n = 300
+    ids, labelled = [f"c{i}" for i in range(n)], {"diagnosis": ["A"] * n, "role": ["principal"] * n}
+    findings = {"case_id": ids, "code": ["x"] * n, "status": ["present"] * n}
+    tables = {"cases": {"case_id": ids, "diagnosis": ["A"] * n}, "labels": {"case_id": ids, **labelled}}
+    one = Records.from_tables({**tables, "findings": findings})[[0]]
+    back = pickle.loads(pickle.dumps(one))
+    assert back.digest() == one.digest()
+    assert back.nbytes < one.nbytes / 2

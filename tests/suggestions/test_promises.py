@@ -164,13 +164,18 @@ def test_one_diagnosis_that_fills_the_list_is_set_against_its_rival(fitted: Diag
     assert "versus " in shown[: shown.index("Against:")]
 
 
+def test_cases_without_a_name_are_numbered(fitted: Diagnoser) -> None:
+    found = fitted.suggest([Case([Finding("cough")]), Case([Finding("wheeze")], case_id="b"), Case()])
+    assert [one.case_id for one in found] == ["case 1", "b", "case 3"]
+
+
 @pytest.mark.parametrize(
     ("cases", "says"),
     [
         (Case([Finding("wheeze"), Finding("cough"), Finding("cough", "absent")]), "finding 2 of the case, finding 3"),
         (Case([Finding("cough", confidence=7)]), "finding 1 of the case: confidence must be"),
         ([Case([], case_id="a"), Case([Finding("")], case_id="b")], "finding 1 of case 2: code is required"),
-        ([Case(), Case()], "case 1, case 2: case_id must be unique"),
+        ([Case(case_id="a"), Case(case_id="a")], "case 1, case 2: case_id must be unique"),
     ],
 )
 def test_a_wrong_finding_by_hand_is_named_by_its_place(fitted: Diagnoser, cases: Case | list[Case], says: str) -> None:

@@ -101,7 +101,7 @@ def suggest(
     records: RecordsFolder,
     case: Annotated[str | None, typer.Option(metavar="ID", help="One case only.")] = None,
     top: Top = 5,
-    reading: OfReading = None,
+    reading: OfReading = "posterior",
     format: Annotated[
         str,
         typer.Option(
@@ -137,14 +137,12 @@ def suggest(
         starts = watched(starts, -(-len(cases) // step), f"Answer {len(cases):,} cases")
     with output_to(output) as out:
         for start in starts:
-            some = diagnoser.suggest(cases[start : start + step], top=top, reading=cast("Reading | None", reading))
+            some = diagnoser.suggest(cases[start : start + step], top=top, reading=cast("Reading", reading))
             for one in (one for one in some if case in (None, one.case_id)):
                 out.write(f"{one}\n\n" if format == "table" else json_line(_PLAIN[format](one)) + "\n")
 
 
-def _in_parts(
-    model: str, records: Path, output: Path | None, top: int, reading: str | None, all_of_tables: bool
-) -> None:
+def _in_parts(model: str, records: Path, output: Path | None, top: int, reading: str, all_of_tables: bool) -> None:
     from diagnosis.suggestions.in_parts import suggest_parts
     from diagnosis.tracking import load_diagnoser
 
@@ -157,7 +155,7 @@ def _in_parts(
     with busy("Load the model"):
         diagnoser = load_diagnoser(model)
     with busy("Answer part by part"):
-        done = suggest_parts(diagnoser, records, output, top=top, reading=cast("Reading | None", reading))
+        done = suggest_parts(diagnoser, records, output, top=top, reading=cast("Reading", reading))
     kept = f", {done.n_kept:,} of them from before" if done.n_kept else ""
     typer.echo(f"{done.n_cases:,} cases in {done.n_parts:,} parts{kept}: {done.folder}")
 
@@ -171,7 +169,7 @@ def explain(
         list[str] | None, typer.Option(metavar="D", help="A diagnosis, by code or name; may be repeated.")
     ] = None,
     top: Top = 5,
-    reading: OfReading = None,
+    reading: OfReading = "posterior",
     questions: Annotated[
         int, typer.Option(min=0, metavar="K", help="How many answers that would change the list to name; 0: none.")
     ] = 3,
@@ -190,7 +188,7 @@ def explain(
     from diagnosis.suggestions.asks import asks_json, asks_words
 
     diagnoser, cases = load(model, records, format, option, encoding, case)
-    differential = diagnoser.suggest(cases, top=top, reading=cast("Reading | None", reading))[0]
+    differential = diagnoser.suggest(cases, top=top, reading=cast("Reading", reading))[0]
     evidence = differential.explain(diagnosis or None, top=top)
     if html:
         with output_to(html) as out:

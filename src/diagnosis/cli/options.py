@@ -50,7 +50,7 @@ OnSeenPatients = Annotated[
     ),
 ]
 OfReading = Annotated[
-    str | None, typer.Option(help="posterior or differential, where the model has learned it. Default: its own.")
+    str, typer.Option(help="posterior: which diagnosis it is; differential, where learned: what to keep on the list.")
 ]
 Metric = Annotated[
     str, typer.Option(help="The one metric declared before looking: log_loss, brier, mrr, ndcg, top.1, top.3 ...")

@@ -168,6 +168,7 @@ class HybridModel(ScoreClassifier):
             folds=(_QUICK_FOLDS if quick else _FOLDS) if one_part else folds,
             one_part=one_part,
             residual=residual,
+            quick=quick,
             seed=seed,
         )
         self.linear_, self.boosted_, self.weights_ = found.linear, found.boosted, found.weights

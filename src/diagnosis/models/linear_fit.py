@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from diagnosis.models.also import rows_also
 from diagnosis.models.batches import RowBatches, in_memory
 from diagnosis.models.calibration import softmax
 from diagnosis.models.multinomial import CaseSums, Problem, Sums, newton
@@ -103,7 +104,8 @@ def fit_coefficients(
 
     Small work is scikit-learn's Newton method with conjugate gradients: measured against L-BFGS it is as fast or up to
     three times faster and ends a hundred times closer to the optimum, which is what makes weights equal repetition.
-    Large work starts from a sixteenth of the cases, then a quarter, so that few steps are left for all of them.
+    Large work starts from a sixteenth of the cases, then a quarter, so that few steps are left for all of them. Where
+    cases have further diagnoses, which scikit-learn cannot be told of, small work is our own Newton method too.
 
     Parameters
     ----------
@@ -115,19 +117,22 @@ def fit_coefficients(
     """
     options, used = LinearOptions(C, max_iter, tol, seed), cases.weighing()
     large = work_of(used.X, len(cases.classes)) >= LARGE_WORK
-    if not large and start is None:
+    if not large and start is None and used.also is None:
         return centred(cases, *_fit_small(used, options))
     present = np.unique(used.y)
     index = np.searchsorted(present, used.y)
     W = None if start is None else start[:, present]
     tol = options.tolerance(large=large)
-    if W is None:
+    also = None if used.also is None else used.also[:, present]
+    if large and start is None:
         order = np.random.default_rng(options.seed).permutation(used.y.size)
         for part in _STAGES:
             rows = np.sort(order[: max(used.y.size // part, 1)])
             block = in_memory(rows_of(used.X, rows), present.size)
-            W, _ = solve(block, index[rows], used.weight[rows], options, max(tol, _COARSE) * part**0.5, W, present.size)
-    W, steps = solve(in_memory(used.X, present.size), index, used.weight, options, tol, W, present.size, warn=True)
+            some = CaseSums(block, index[rows], used.weight[rows], also=rows_also(also, rows))
+            W, _ = solve(some, options, max(tol, _COARSE) * part**0.5, W, present.size)
+    every = CaseSums(in_memory(used.X, present.size), index, used.weight, also=also)
+    W, steps = solve(every, options, tol, W, present.size, warn=True)
     return centred(cases, present, W[:-1].T, W[-1], steps)
 
 
@@ -153,7 +158,9 @@ def fit_by_batches(rows: RowBatches, cases: TrainingSet, options: LinearOptions)
     present = np.flatnonzero(cases.prior > 0)
     index = np.maximum(np.searchsorted(present, cases.y), 0)
     index = np.minimum(index, present.size - 1)  # cases of a diagnosis without weight: they weigh nothing
-    W, steps = solve(rows, index, cases.weight, options, options.tolerance(large=True), None, present.size, warn=True)
+    also = None if cases.also is None else cases.also[:, present]
+    sums = CaseSums(rows, index, cases.weight, also=also)
+    W, steps = solve(sums, options, options.tolerance(large=True), None, present.size, warn=True)
     return centred(cases, present, W[:-1].T, W[-1], steps)
 
 
@@ -163,29 +170,27 @@ def fit_anchored(cases: TrainingSet, options: LinearOptions, anchor: Anchor) -> 
     total = used.weight.sum()
     before = np.vstack([anchor.coef.T, anchor.intercept])
     rows = in_memory(used.X, len(cases.classes))
-    problem = Problem(CaseSums(rows, used.y, used.weight / total), anchor.precision(options.C) / total, before)
+    sums = CaseSums(rows, used.y, used.weight / total, also=used.also)
+    problem = Problem(sums, anchor.precision(options.C) / total, before)
     found = newton(problem, before, options.tolerance(large=False), options.max_iter)
     coef, intercept = found.W[:-1].T, found.W[-1]
     return np.asfortranarray(coef - coef.mean(axis=0)), intercept - intercept.mean(), found.n_iter
 
 
 def solve(
-    rows: RowBatches,
-    y: NDArray[np.int64],
-    weight: FloatArray,
-    options: LinearOptions,
-    tol: float,
-    start: FloatArray | None,
-    n_classes: int,
-    *,
-    warn: bool = False,
+    cases: CaseSums, options: LinearOptions, tol: float, start: FloatArray | None, n_classes: int, *, warn: bool = False
 ) -> tuple[FloatArray, int]:
-    """Minimise the penalised loss from `start` (the prior alone if None); return the point and the steps taken."""
+    """Minimise the penalised loss from `start` (the prior alone if None); return the point and the steps taken.
+
+    The cases come with their weights, not with shares yet.
+    """
+    y, weight = cases.y, cases.share
     total = weight.sum()
     if start is None:
         weights: FloatArray = np.bincount(y, weight, minlength=n_classes).astype(np.float64)
-        start = start_at_prior(weights, y.size, rows.shape[1])
-    return solve_sums(CaseSums(rows, y, weight / total, tol >= SINGLE), total, options, tol, start, warn=warn)
+        start = start_at_prior(weights, y.size, cases.rows.shape[1])
+    sums = replace(cases, share=weight / total, single=tol >= SINGLE)
+    return solve_sums(sums, total, options, tol, start, warn=warn)
 
 
 def start_at_prior(weights: FloatArray, n_cases: int, n_columns: int) -> FloatArray:

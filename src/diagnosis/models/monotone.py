@@ -103,7 +103,8 @@ def held_down(
     anchor = np.zeros((len(W), int(weighing.sum())))
     anchor[held] = found[held][:, weighing]
     rows, place = in_memory(part.X, anchor.shape[1]), np.cumsum(weighing) - 1
-    problem = Problem(CaseSums(rows, place[part.y], part.weight / total), penalty, anchor)
+    also = None if part.also is None else part.also[:, weighing]
+    problem = Problem(CaseSums(rows, place[part.y], part.weight / total, also=also), penalty, anchor)
     fitted = newton(problem, found[:, weighing], tol, _MOST_STEPS).W
     fitted -= fitted.mean(axis=1, keepdims=True)
     fitted[held] = anchor[held]

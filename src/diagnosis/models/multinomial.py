@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import sparse
 
+from diagnosis.models.also import AlsoMatrix, rows_also, shut
 from diagnosis.models.batches import InMemory, RowBatches, blocks
 from diagnosis.models.protocol import FloatArray, IntArray
 
@@ -160,6 +161,8 @@ class CaseSums:
     share : ndarray of float64, shape (n_cases,)
         Weights that sum to 1 over all cases that are summed up.
     single : bool
+    also : CSR matrix of shape (n_cases, n_diagnoses), or None
+        Diagnoses that a case has too, over the columns of the coefficients: they have no part in its sums.
     proba : list of ndarray of float32
         Probabilities at the last point, a block a batch.
     shape : tuple of int
@@ -170,6 +173,7 @@ class CaseSums:
     y: IntArray
     share: FloatArray
     single: bool = False
+    also: AlsoMatrix = None
     proba: list[Any] = field(default_factory=list)
     shape: tuple[int, ...] = ()
 
@@ -182,6 +186,7 @@ class CaseSums:
             share, y = self.share[rows], self.y[rows]
             S = np.asarray(X @ coef)
             S += intercept
+            shut(S, rows_also(self.also, rows))
             S -= S.max(axis=1, keepdims=True)
             own = S[np.arange(y.size), y].astype(np.float64)
             np.exp(S, out=S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from diagnosis.errors import InputError
+from diagnosis.models.also import Also, AlsoMatrix, also_matrix, rows_also
 from diagnosis.models.batches import RowBatches, blocks
 from diagnosis.models.protocol import FloatArray, IntArray, Matrix
 from diagnosis.models.sequence import RowsOnDisk, is_on_disk
@@ -51,6 +52,8 @@ class TrainingSet:
     weight : ndarray of float64, shape (n_cases,)
     groups : ndarray of int64, shape (n_cases,)
         The patient of each case, numbered; every case is its own patient where none was given.
+    also : bool-like CSR matrix of shape (n_cases, n_diagnoses), or None
+        Diagnoses that a case has too: it is no negative of theirs. None: nothing is known of any.
     """
 
     X: Matrix
@@ -58,10 +61,18 @@ class TrainingSet:
     classes: NDArray[Any]
     weight: FloatArray
     groups: IntArray
+    also: AlsoMatrix = None
 
     def take(self, rows: NDArray[Any]) -> TrainingSet:
         """Return the chosen cases; `classes` stays whole."""
-        return TrainingSet(rows_of(self.X, rows), self.y[rows], self.classes, self.weight[rows], self.groups[rows])
+        return replace(
+            self,
+            X=rows_of(self.X, rows),
+            y=self.y[rows],
+            weight=self.weight[rows],
+            groups=self.groups[rows],
+            also=rows_also(self.also, rows),
+        )
 
     def weighing(self) -> TrainingSet:
         """Return the cases of positive weight: one that weighs nothing is as good as not there."""
@@ -74,7 +85,7 @@ class TrainingSet:
 
 
 def check_training(
-    model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None, also: Also = None
 ) -> TrainingSet:
     """Validate what `fit` is given and set `n_features_in_` (and the feature names) of the model.
 
@@ -86,11 +97,16 @@ def check_training(
         For missing labels, weights or patients, negative weights, or fewer than two diagnoses with weight.
     """
     X, labels = validate_data(model, X, y, accept_sparse="csr", dtype=np.float64)
-    return _labelled(_canonical(X), labels, sample_weight, groups)
+    return _labelled(_canonical(X), labels, sample_weight, groups, also)
 
 
 def check_batched(
-    model: Any, rows: RowBatches, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    model: Any,
+    rows: RowBatches,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    groups: ArrayLike | None,
+    also: Also = None,
 ) -> TrainingSet:
     """Validate cases that come in batches, as `check_training` does; `X` of the answer is empty, or reads by number.
 
@@ -101,7 +117,7 @@ def check_batched(
     """
     n, p = (int(size) for size in rows.shape)
     read_later: Any = RowsOnDisk.of(rows) if is_on_disk(rows) else sparse.csr_matrix((n, p))  # type: ignore[arg-type]
-    cases = check_labels(model, read_later, y, sample_weight, groups)
+    cases = check_labels(model, read_later, y, sample_weight, groups, also)
     for part, X in blocks(rows):
         if not np.isfinite(X.data).all():
             raise InputError(
@@ -113,18 +129,18 @@ def check_batched(
 
 
 def check_labels(
-    model: Any, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    model: Any, X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None, also: Also = None
 ) -> TrainingSet:
     """Validate all but the numbers of a matrix, as `check_training` does; they may be elsewhere."""
     n, model.n_features_in_ = (int(size) for size in X.shape)
     labels = column_or_1d(y)
     if labels.shape != (n,):
         raise InputError(f"one label for each of {n:,} cases", f"{labels.size:,} labels", "give one a case")
-    return _labelled(X, labels, sample_weight, groups)
+    return _labelled(X, labels, sample_weight, groups, also)
 
 
 def _labelled(
-    X: Matrix, labels: NDArray[Any], sample_weight: ArrayLike | None, groups: ArrayLike | None
+    X: Matrix, labels: NDArray[Any], sample_weight: ArrayLike | None, groups: ArrayLike | None, also: Also
 ) -> TrainingSet:
     _refuse_missing(labels, "y", "give every training case a diagnosis, or leave the case out")
     check_classification_targets(labels)
@@ -137,11 +153,12 @@ def _labelled(
             f"{weighing} class{'' if weighing == 1 else 'es'} with a positive weight",
             "add cases of another diagnosis, or lower the number of cases a diagnosis must have",
         )
-    return TrainingSet(X, index.astype(np.int64), classes, weight, _numbered(groups, index.size))
+    index = index.astype(np.int64)
+    return TrainingSet(X, index, classes, weight, _numbered(groups, index.size), also_matrix(also, classes, index))
 
 
 def check_update(
-    model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    model: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None, also: Also = None
 ) -> TrainingSet:
     """Validate new cases of a fitted model; the answer has the model's own diagnoses as `classes`.
 
@@ -161,8 +178,8 @@ def check_update(
             f"{rows.size} have another or none, first in row {rows[0]}",
             "leave them out, or fit on old and new cases together",
         )
-    weight = _checked_weight(sample_weight, index.size)
-    return TrainingSet(X, index, model.classes_, weight, _numbered(groups, index.size))
+    weight, patient = _checked_weight(sample_weight, index.size), _numbered(groups, index.size)
+    return TrainingSet(X, index, model.classes_, weight, patient, also_matrix(also, model.classes_, index))
 
 
 def checked_matrix(model: Any, X: Any) -> Matrix:

@@ -67,7 +67,8 @@ class ReportLanguage:
         """Return a name of which a plot shows the beginning."""
         if not text.endswith("…"):
             return ""
-        return next((said for name, said in self.names.items() if name.startswith(text[:-1])), "")
+        said = next((said for name, said in self.names.items() if name.startswith(text[:-1])), "")
+        return said if len(said) <= len(text) else f"{said[: len(text) - 1]}…"
 
     def _list(self, text: str) -> str:
         """Return a list of which every part is known."""

@@ -102,7 +102,7 @@ class Case:
         Years, 0 to 130; `age_days` wins where both are given. Every number must lie where format 1 wants it.
     sex : {"female", "male", "other", "unknown"}, optional
     case_id : str
-        A name for this case; it appears on the page.
+        A name for this case; it appears on the page. Several without one are numbered when they are asked about.
 
     Every other parameter is the column of the same name of the `cases` table.
 

@@ -73,10 +73,13 @@ def taken(table: pa.Table, rows: _Ints, one_case: bool | None = None) -> pa.Tabl
 
 
 def compact(table: pa.Table) -> pa.Table:
-    """Return a table in one piece that holds no more than its rows: a view pickles all that it looks at."""
+    """Return a table in one piece that holds no more than its rows: a view pickles all that it looks at.
+
+    One that is so already is returned itself: what many records share is pickled once.
+    """
     if table.get_total_buffer_size() > 2 * table.nbytes:
         return table.take(pa.array(np.arange(len(table))))
-    return table.combine_chunks()
+    return table if all(column.num_chunks <= 1 for column in table.columns) else table.combine_chunks()
 
 
 def in_case_order(findings: pa.Table, case: npt.NDArray[np.int32]) -> tuple[pa.Table, npt.NDArray[np.int32]]:

@@ -284,7 +284,7 @@ class Records:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Workers of joblib (n_jobs=2 in cross-validation) get records through this.
-        tables = {n: compact(t) for n, t in self._tables.items()}
+        tables = {n: compact(t if n == "findings" else self.arrow(n)) for n, t in self._tables.items()}
         parts = {"info": dict(self.info), "vocabulary": self.vocabulary, "report": self.report, "moment": self.moment}
         return _rebuilt, (tables, self._case, parts)
 

@@ -13,6 +13,8 @@ from diagnosis.vocabulary import Vocabulary
 __all__ = ["ByHand", "records_by_hand"]
 
 _SHOWN = 5
+# The name of a case that was given none.
+_UNNAMED = Case().case_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> ByHand:
             raise InputError(
                 "records or cases", f"found {type(one).__name__}", "give Records, a Case, or a list of Cases"
             )
-    coded = tuple(_coded_case(c, words) for c in cases)
+    coded = tuple(_coded_case(c, words) for c in _numbered(cases))
     made = plain_records(coded[0]) if len(coded) == 1 else None
     try:
         return ByHand(coded, Records.from_cases(coded) if made is None else made)
@@ -49,6 +51,17 @@ def records_by_hand(cases: Sequence[Case], words: Vocabulary) -> ByHand:
         said = "; ".join(_said(problem, cases) for problem in error.report.errors)
         do = "correct it and ask again"
         raise RecordsError("asked about a case by hand", said, do, report=error.report) from None
+
+
+def _numbered(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """Give several cases that were given no name of their own a number each."""
+    unnamed = [case.case_id == _UNNAMED for case in cases]
+    if sum(unnamed) < 2:
+        return cases
+    return tuple(
+        replace(case, case_id=f"{_UNNAMED} {i}") if same else case
+        for i, (case, same) in enumerate(zip(cases, unnamed, strict=True), start=1)
+    )
 
 
 def _coded_case(case: Case, words: Vocabulary) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from sklearn.base import clone
 
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
+from diagnosis.features.context import DAYS_PER_YEAR
 from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.protocol import Model
 from diagnosis.models.ranker import RankerModel
@@ -28,6 +30,8 @@ __all__ = ["Labelled", "OutOfFold", "describe", "label", "learn"]
 FloatArray = npt.NDArray[np.float64]
 
 _LEAST_PLACE = 20
+# Days. Above 89 years an age may point at a person; the highest that a person reached is below 123 years.
+_MONTH, _OLD, _ANY_AGE = DAYS_PER_YEAR / 12, 90 * DAYS_PER_YEAR, 123 * DAYS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +154,21 @@ def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
         "pooled": sorted(labelled.pooling.pooled),
         "prevalence": {by: _prevalence(records.column(by), y, classes) for by in ("site", "setting")},
         "n_by_place": {by: _counted(records.column(by)) for by in ("site", "setting")},
-        "age_days": [float(ages.min()), float(ages.max())] if len(ages) else None,
+        "age_days": _age_range(ages) if len(ages) else None,
         "synthetic": bool(records.info.get("synthetic", False)),
         "source": records.info.get("source"),
         "sampling": records.info.get("sampling"),
         "data_digest": records.digest(),
         "versions": {p: version(p) for p in ("diagnosis", "numpy", "scipy", "scikit-learn", "lightgbm")},
     }
+
+
+def _age_range(ages: FloatArray) -> list[float]:
+    """Return the youngest and the oldest age, days: whole years outward, months below one, none above 89 years."""
+    low, high = float(ages.min()), float(ages.max())
+    low_step, high_step = (_MONTH if age < DAYS_PER_YEAR else DAYS_PER_YEAR for age in (low, high))
+    up = math.ceil(high / high_step) * high_step
+    return [low // low_step * low_step, up if up < _OLD else _ANY_AGE]
 
 
 def _prevalence(

@@ -141,6 +141,8 @@ def test_what_cannot_be_reached_is_said(services: None, monkeypatch):
         pass
     with workers_here(2, processes=False) as workers:
         scheduler = workers.client.scheduler.address
+        listening = {c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
         with pytest.raises(InputError, match="There are 2"), workers_at(scheduler, 3):
             pass
         with workers_at(scheduler, 2) as found:

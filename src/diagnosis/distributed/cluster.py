@@ -24,6 +24,12 @@ _LOOK, _SILENT = 1.0, 40.0
 # Seconds to wait for a scheduler, for workers, and after an error, for a lost worker to be the reason of it.
 _CONNECT, _START, _AFTER = 10.0, 60.0, 5.0
 
+# For workers of our own: no pages about them, and nothing of theirs on disk.
+_CLOSED = {
+    **{f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker", "nanny")},
+    **{f"distributed.worker.memory.{to_disk}": False for to_disk in ("spill", "target")},
+}
+
 
 def check_dask() -> None:
     """Raise InputError if Dask is not installed."""
@@ -141,7 +147,7 @@ def _silence(dask_scheduler: Any) -> dict[str, float]:
 def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
     """Start workers on this machine, each a process with a thread for its work, and end them.
 
-    Their sockets listen on the loopback interface alone, no dashboard is served, and nothing is written to disk.
+    Dask's sockets listen on the loopback interface alone, no page is served there, and no case is written to disk.
 
     Parameters
     ----------
@@ -159,15 +165,15 @@ def workers_here(n: int, *, processes: bool = True) -> Iterator[Workers]:
     from distributed import LocalCluster
 
     try:
-        with config.set({f"distributed.worker.memory.{to_disk}": False for to_disk in ("spill", "target")}):
+        with config.set(_CLOSED):
             cluster = LocalCluster(
                 n_workers=n,
                 threads_per_worker=1,
                 processes=processes,
                 host="127.0.0.1",
                 protocol="tcp",
-                dashboard_address=None,
-                worker_dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
             )

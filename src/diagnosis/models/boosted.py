@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import clone
 
+from diagnosis.models.also import Also
 from diagnosis.models.booster import Beside, BoostingOptions, boost, boost_together, trees_of, warn_if_diverged
 from diagnosis.models.crossfit import fold_parts, is_better, with_floor
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
@@ -28,15 +29,11 @@ from diagnosis.models.validation import (
     check_option,
     check_training,
     check_update,
-    dense_of,
     rows_of,
     take_names,
 )
 
 __all__ = ["BoostedModel"]
-
-# Dense rows of one portion of contributions, in numbers: 32 MB.
-_PORTION = 4_000_000
 
 # The least value of each option that has one.
 _LEAST = {
@@ -132,7 +129,13 @@ class BoostedModel(ScoreClassifier):
         self.n_jobs = n_jobs
 
     def fit(
-        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        also: Also = None,
     ) -> Self:
         """Learn from cases and their diagnoses.
 
@@ -146,6 +149,8 @@ class BoostedModel(ScoreClassifier):
         sample_weight : array of shape (n_cases,), optional
         groups : array of shape (n_cases,), optional
             The patient of each case.
+        also : sequence of collections of diagnoses, one a case, optional
+            What a case has beside `y`: it is no negative of these.
 
         Raises
         ------
@@ -157,7 +162,7 @@ class BoostedModel(ScoreClassifier):
         DiagnosisWarning
             If training diverged.
         """
-        cases = self._checked(X, y, sample_weight, groups)
+        cases = self._checked(X, y, sample_weight, groups, also)
         rounds, used = self.rounds, cases.weighing()
         if self.early_stopping and np.ptp(used.groups):
             held_out = grouped_folds(used.y, used.groups, 5, self.seed) == 0
@@ -172,6 +177,7 @@ class BoostedModel(ScoreClassifier):
         *,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        also: Also = None,
         folds: int = 5,
         seed: int = 0,
     ) -> FloatArray:
@@ -184,7 +190,7 @@ class BoostedModel(ScoreClassifier):
         ndarray of float64, shape (n_cases, n_diagnoses)
             A diagnosis without a case in a fold's training part has the floor of `crossfit.with_floor` there.
         """
-        cases = self._checked(X, y, sample_weight, groups)
+        cases = self._checked(X, y, sample_weight, groups, also)
         parts = [(train, rows) for train, rows in fold_parts(cases, folds, seed)]
         grown, rounds = self.grow([(Beside(train), Beside(cases.take(rows))) for train, rows in parts])
         scores = np.empty((cases.y.size, len(cases.classes)))
@@ -228,6 +234,7 @@ class BoostedModel(ScoreClassifier):
         *,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        also: Also = None,
         rounds: int = 20,
         start: FloatArray | None = None,
     ) -> Self:
@@ -242,6 +249,8 @@ class BoostedModel(ScoreClassifier):
         y : array of shape (n_cases,)
             Diagnoses the model knows; they need not all occur.
         sample_weight, groups : array of shape (n_cases,), optional
+        also : sequence of collections of diagnoses, one a case, optional
+            As of `fit`.
         rounds : int
             Further rounds at most.
         start : ndarray of shape (n_cases, n_diagnoses), optional
@@ -253,7 +262,7 @@ class BoostedModel(ScoreClassifier):
             For a diagnosis the model does not know, what `fit` refuses, or cases of a single patient.
         """
         check_option("update", "rounds", rounds, 1)
-        cases = check_update(self, X, y, sample_weight, groups)
+        cases = check_update(self, X, y, sample_weight, groups, also)
         start = self.scores_of(cases.X) if start is None else start
         part, fold = Beside(cases, start), grouped_folds(cases.y, cases.groups, 5, self.seed)
         sides = part.take(np.flatnonzero(fold != 0)), part.take(np.flatnonzero(fold == 0))
@@ -281,10 +290,12 @@ class BoostedModel(ScoreClassifier):
         check_option("BoostedModel", "column_share", self.column_share, 0.0, 1.0, above=True)
         return self
 
-    def _checked(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> TrainingSet:
+    def _checked(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None, also: Also
+    ) -> TrainingSet:
         self.checked()
         check = check_batched if is_on_disk(X) else check_training
-        cases = check(self, X, y, sample_weight, groups)
+        cases = check(self, X, y, sample_weight, groups, also)
         check_columns("BoostedModel", "interactions", self.interactions or (), self.n_features_in_)
         check_columns("BoostedModel", "left_out", [self.left_out or ()], self.n_features_in_)
         return cases
@@ -307,18 +318,7 @@ class BoostedModel(ScoreClassifier):
         By path-dependent TreeSHAP (Lundberg et al. 2020). Only the trees of the diagnoses asked for are walked. The
         base is their mean over the training cases, counted without weights.
         """
-        n, p = X.shape
-        base, phi = np.empty(which.shape), np.empty((*which.shape, p))
-        step = max(1, _PORTION // p)
-        for start in range(0, n, step):
-            rows = np.arange(start, min(start + step, n))
-            dense = dense_of(X if n == 1 else rows_of(X, rows))
-            for k in np.unique(which[rows]):
-                case, place = np.nonzero(which[rows] == k)
-                asked, of_asked = np.unique(case, return_inverse=True)
-                parts = self.trees_.contributions(dense[asked], int(k), self.n_jobs)[of_asked]
-                phi[rows[case], place], base[rows[case], place] = parts[:, :-1], parts[:, -1]
-        return Contributions(base=base, phi=phi)
+        return self.trees_.contributions_of(X, which, self.n_jobs)
 
     def to_files(self, folder: Path) -> None:
         """Write `boosted.json` and LightGBM's own text, `boosted.txt`, into a folder."""

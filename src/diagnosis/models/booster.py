@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from diagnosis.errors import DiagnosisWarning, WorkError
+from diagnosis.models.also import shut, shut_copy
 from diagnosis.models.calibration import log_loss
 from diagnosis.models.networked import ALONE, Shared, Together, joined, lost_others
 from diagnosis.models.protocol import FloatArray, IntArray
@@ -86,10 +88,13 @@ class Beside:
     cases : TrainingSet
     init : ndarray of float64, shape (n_cases, n_diagnoses), optional
         What the trees start from and learn the rest of; they start from the prior if None.
+    prior : ndarray of shape (n_diagnoses,), optional
+        That prior, where these are not all of the cases that are learned from.
     """
 
     cases: TrainingSet
     init: FloatArray | None = None
+    prior: FloatArray | None = None
 
     def weighing(self) -> Beside:
         """Return the cases of positive weight."""
@@ -99,7 +104,7 @@ class Beside:
 
     def take(self, rows: IntArray) -> Beside:
         """Return the chosen cases."""
-        return Beside(self.cases.take(rows), None if self.init is None else self.init[rows])
+        return replace(self, cases=self.cases.take(rows), init=None if self.init is None else self.init[rows])
 
 
 def boost(part: Beside, options: BoostingOptions, rounds: int) -> Any:
@@ -108,6 +113,7 @@ def boost(part: Beside, options: BoostingOptions, rounds: int) -> Any:
     for done in range(rounds):
         if not _grown(booster):
             raise _gave_up(done)
+    _end(booster, part)
     return booster
 
 
@@ -164,7 +170,10 @@ def boost_together(
     follow = patience > 0 and bool(weights.any())
     with nullcontext(ALONE) if together is None else joined(together, _parameters(parts[0][0], options)) as shared:
         boosters = [_started(train, options, held_out if follow else None, shared) for train, held_out in parts]
-        return boosters, _rounds_of(boosters, [held_out for _, held_out in parts], rounds, patience if follow else 0)
+        chosen = _rounds_of(boosters, [held_out for _, held_out in parts], rounds, patience if follow else 0)
+    for booster, (train, _) in zip(boosters, parts, strict=True):
+        _end(booster, train)
+    return boosters, chosen
 
 
 def _rounds_of(boosters: Sequence[Any], held_out: Sequence[Beside], rounds: int, patience: int) -> int:
@@ -200,7 +209,7 @@ def _start_loss(part: Beside) -> float:
     """Return the log-loss of the held-out cases before the first tree: of the scores given, or of even odds."""
     cases = part.cases
     scores = np.zeros((cases.y.size, len(cases.classes))) if part.init is None else part.init
-    return log_loss(scores, cases.y, cases.weight)
+    return log_loss(shut_copy(scores, cases.also), cases.y, cases.weight)
 
 
 def _parameters(part: Beside, options: BoostingOptions) -> dict[str, Any]:
@@ -211,12 +220,12 @@ def _started(part: Beside, options: BoostingOptions, held_out: Beside | None, sh
     """Return a booster without trees over the weighing cases, with the held-out ones beside it."""
     lgb = load_lightgbm()
     used, parameters = part.weighing(), _parameters(part, options) | shared.parameters
-    cases = used.cases
+    cases, prior = used.cases, _log_prior(part)
     data = lgb.Dataset(
         for_lightgbm(cases.X),
         cases.y,
         weight=cases.weight,
-        init_score=used.init,
+        init_score=_init_score(used, prior),
         reference=shared.bins,
         params=parameters,
     )
@@ -227,12 +236,37 @@ def _started(part: Beside, options: BoostingOptions, held_out: Beside | None, sh
             for_lightgbm(beside.cases.X),
             beside.cases.y,
             weight=beside.cases.weight,
-            init_score=beside.init,
+            init_score=_init_score(beside, prior),
             reference=data,
             params=parameters,
         )
         booster.add_valid(same_bins, "held_out")
     return booster
+
+
+def _log_prior(part: Beside) -> FloatArray:
+    """Return what LightGBM itself starts from."""
+    return np.log(np.maximum(part.cases.prior if part.prior is None else part.prior, 1e-15))
+
+
+def _init_score(part: Beside, log_prior: FloatArray) -> FloatArray | None:
+    """Return what the trees start from, with the diagnoses that cases have too shut; None: LightGBM takes the prior."""
+    also = part.cases.also
+    if also is None:
+        return part.init
+    start = np.tile(log_prior, (part.cases.y.size, 1)) if part.init is None else part.init.copy()
+    shut(start, also)
+    return start
+
+
+def _end(booster: Any, part: Beside) -> None:
+    """Put the prior into the first trees where it was given as scores: LightGBM does so where it found it itself."""
+    if part.cases.also is None or part.init is not None:
+        return
+    leaves = re.findall(r"^num_leaves=(\d+)$", booster.model_to_string(num_iteration=1), flags=re.MULTILINE)
+    for tree, (n, start) in enumerate(zip(leaves, _log_prior(part).tolist(), strict=True)):
+        for leaf in range(int(n)):
+            booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) + start)
 
 
 def trees_of(booster: Any, rounds: int, n_classes: int) -> Trees:
@@ -252,8 +286,8 @@ def warn_if_diverged(trees: Trees, part: Beside, n_jobs: int) -> None:
     largest = float(np.abs(scores[:, prior > 0]).max())
     with np.errstate(divide="ignore"):
         before = np.log(prior)[None, :].repeat(cases.y.size, axis=0) if looked_at.init is None else looked_at.init
-    loss = log_loss(scores if looked_at.init is None else scores + looked_at.init, cases.y, cases.weight)
-    loss_before = log_loss(before, cases.y, cases.weight)
+    after = scores if looked_at.init is None else scores + looked_at.init
+    loss, loss_before = (log_loss(shut_copy(one, cases.also), cases.y, cases.weight) for one in (after, before))
     if largest > _HUGE_SCORE or loss > loss_before + 1e-9:
         warn_diverged(
             f"its largest score is {largest:.3g} and its log-loss on its own training cases {loss:.3g} "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from diagnosis.models.also import Also, also_lists, learned, shut_copy, takes_also
 from diagnosis.models.calibration import log_softmax, log_sum_exp
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.protocol import FloatArray, IntArray
@@ -26,6 +27,7 @@ def fit_with_cross_scores(
     *,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    also: Also = None,
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[M, FloatArray]:
@@ -40,6 +42,8 @@ def fit_with_cross_scores(
     sample_weight : array of shape (n_cases,), optional
     groups : array of shape (n_cases,), optional
         The patient of each case; without it every case is its own.
+    also : sequence of collections of diagnoses, one a case, optional
+        What a case has beside `y`: it is no negative of these. A model whose fit does not ask for it learns without.
     folds : int
         At least 2; fewer are made where there are fewer patients.
     seed : int
@@ -60,13 +64,14 @@ def fit_with_cross_scores(
     """
     fitted: Any = clone(model)
     if hasattr(fitted, "fit_cross"):
-        scores = fitted.fit_cross(X, y, sample_weight=sample_weight, groups=groups, folds=folds, seed=seed)
+        told = {"also": also} if also is not None and takes_also(fitted.fit_cross) else {}
+        scores = fitted.fit_cross(X, y, sample_weight=sample_weight, groups=groups, folds=folds, seed=seed, **told)
         return fitted, scores
-    cases = check_training(fitted, X, y, sample_weight, groups)
+    cases = check_training(fitted, X, y, sample_weight, groups, also)
     scores = np.empty((cases.y.size, len(cases.classes)))
     for train, rows in fold_parts(cases, folds, seed):
         scores[rows] = fold_scores(model, train, cases.take(rows))
-    fitted.fit(X, y, sample_weight=sample_weight, groups=groups)
+    learned(fitted.fit, X, y, sample_weight=sample_weight, groups=groups, also=also)
     return fitted, scores
 
 
@@ -97,6 +102,7 @@ def with_floor(scores: FloatArray, train: TrainingSet) -> FloatArray:
 def is_better(after: FloatArray, before: FloatArray, held_out: TrainingSet) -> bool:
     """Whether scores of held-out cases save more log-loss than its standard error over other scores of theirs."""
     share, true = held_out.weight / held_out.weight.sum(), (np.arange(held_out.y.size), held_out.y)
+    after, before = shut_copy(after, held_out.also), shut_copy(before, held_out.also)
     saved = log_softmax(after)[true] - log_softmax(before)[true]
     gain = float(share @ saved)
     return gain > float(np.sqrt(share**2 @ (saved - gain) ** 2))
@@ -106,7 +112,9 @@ def fold_scores(model: Any, train: TrainingSet, held_out: TrainingSet) -> FloatA
     """Fit a copy of a model on one part and score the other; columns follow the classes of both, with the floor."""
     scores = np.zeros((held_out.y.size, len(train.classes)))
     if np.count_nonzero(train.prior) > 1:
-        part = clone(model).fit(train.X, train.y, sample_weight=train.weight, groups=train.groups)
+        also = also_lists(train.also, np.arange(len(train.classes)))
+        part = clone(model)
+        learned(part.fit, train.X, train.y, sample_weight=train.weight, groups=train.groups, also=also)
         columns: NDArray[Any] = class_index(part.classes_, np.arange(len(train.classes)))
         scores[:, columns] = part.scores(held_out.X)
     return with_floor(scores, train)

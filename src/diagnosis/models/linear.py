@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from diagnosis.errors import InputError
+from diagnosis.models.also import Also
 from diagnosis.models.batches import in_memory, is_batched, moments
 from diagnosis.models.files import (
     check_arrays,
@@ -106,7 +107,13 @@ class LinearModel(ScoreClassifier):
         self.seed = seed
 
     def fit(
-        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        also: Also = None,
     ) -> Self:
         """Learn from cases and their diagnoses; a weight of 2 is the same as the case twice.
 
@@ -118,6 +125,8 @@ class LinearModel(ScoreClassifier):
         sample_weight : array of shape (n_cases,), optional
         groups : array of shape (n_cases,), optional
             The patient of each case; checked, and of no effect on this model.
+        also : sequence of collections of diagnoses, one a case, optional
+            What a case has beside `y`: it is no negative of these.
 
         Raises
         ------
@@ -127,10 +136,10 @@ class LinearModel(ScoreClassifier):
         for name, value in (("C", self.C), ("max_iter", self.max_iter), ("tol", 1.0 if self.tol is None else self.tol)):
             check_option("LinearModel", name, value, 0.0, above=True)
         if not is_batched(X):
-            return self.fit_checked(check_training(self, X, y, sample_weight, groups))
+            return self.fit_checked(check_training(self, X, y, sample_weight, groups, also))
         if self.monotone:
             raise InputError("monotone evidence", "the cases come in batches", "give them in memory, or leave it out")
-        cases = check_batched(self, X, y, sample_weight, groups)
+        cases = check_batched(self, X, y, sample_weight, groups, also)
         self.cardinal_ = np.empty((0, 2))
         found = fit_by_batches(X, cases, LinearOptions(self.C, self.max_iter, self.tol, self.seed))
         return self.keep(cases.classes, found, moments(X, cases.weight))
@@ -175,7 +184,13 @@ class LinearModel(ScoreClassifier):
         return self
 
     def update(
-        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        also: Also = None,
     ) -> Self:
         """Return a new model that has also learned from new confirmed cases; this one stays as it is.
 
@@ -188,6 +203,8 @@ class LinearModel(ScoreClassifier):
         y : array of shape (n_cases,)
             Diagnoses the model knows; they need not all occur.
         sample_weight, groups : array of shape (n_cases,), optional
+        also : sequence of collections of diagnoses, one a case, optional
+            As of `fit`.
 
         Raises
         ------
@@ -195,7 +212,7 @@ class LinearModel(ScoreClassifier):
             For a diagnosis the model does not know, or what `fit` refuses; for a model of an older release, which did
             not store what the old cases weigh.
         """
-        cases = check_update(self, X, y, sample_weight, groups)
+        cases = check_update(self, X, y, sample_weight, groups, also)
         if self.square_ is None:
             raise InputError(
                 "a model that knows what its old cases weigh", "it was saved by an older release", "fit it again"

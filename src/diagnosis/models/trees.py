@@ -13,14 +13,16 @@ from scipy import sparse
 from diagnosis.errors import BundleError
 from diagnosis.models.one_row import RowPredictor
 from diagnosis.models.paths import Forest, Paths, changed_cells
-from diagnosis.models.protocol import FloatArray, Matrix
-from diagnosis.models.validation import dense_of
+from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
+from diagnosis.models.validation import dense_of, rows_of
 
 __all__ = ["Trees", "cut_trees", "join_trees", "load_lightgbm", "normalised", "read_trees"]
 
 _Parts: TypeAlias = tuple[str, list[str], int, str]
 
 _END = "end of trees\n"
+# Dense rows of one portion of contributions, in numbers: 32 MB.
+_PORTION = 4_000_000
 # Below this many numbers a dense copy costs less than LightGBM's way through CSR; the scores are the same bits.
 _SMALL = 200_000
 # The fast path lays out a row of its own for each class; beyond so many numbers in all of them it is not taken.
@@ -171,6 +173,21 @@ class Trees:
             return row(X)[None, :]
         phi: FloatArray = self._booster(which).predict(X, pred_contrib=True, num_threads=n_jobs)
         return phi
+
+    def contributions_of(self, X: Matrix, which: IntArray, n_jobs: int) -> Contributions:
+        """Return the contributions to the scores of (n_cases, m) classes; only the trees of these are walked."""
+        n, p = X.shape
+        base, phi = np.empty(which.shape), np.empty((*which.shape, p))
+        step = max(1, _PORTION // p)
+        for start in range(0, n, step):
+            rows = np.arange(start, min(start + step, n))
+            dense = dense_of(X if n == 1 else rows_of(X, rows))
+            for k in np.unique(which[rows]):
+                case, place = np.nonzero(which[rows] == k)
+                asked, of_asked = np.unique(case, return_inverse=True)
+                parts = self.contributions(dense[asked], int(k), n_jobs)[of_asked]
+                phi[rows[case], place], base[rows[case], place] = parts[:, :-1], parts[:, -1]
+        return Contributions(base=base, phi=phi)
 
     def _booster(self, which: int | None) -> Any:
         """Return the booster of one class (None: of all), made on first use; two threads may both make it."""

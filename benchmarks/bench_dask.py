@@ -2,7 +2,7 @@
 
     python benchmarks/bench_dask.py [--size small|full] [--model linear|boosted|hybrid] [--workers 2] [--json]
 
-Made-up cases (`small`: 3,000, `full`: 20,000) of 43 diagnoses, in Parquet; the same split, encoding and fit, each with
+Made-up cases (`small`: 1,500, `full`: 20,000) of 43 diagnoses, in Parquet; the same split, encoding and fit, each with
 `dx.train`'s own learning: seconds on the clock until the model is fitted, without calibration and evaluation (the same
 for both), CPU seconds of all processes with the start of the workers, and log-loss and top-1 on the unseen cases. The
 encoders must be equal. Workers are processes of this machine: with no more cores than processes they cannot be faster,
@@ -34,7 +34,7 @@ from diagnosis.training.cohort import take_part
 from diagnosis.training.engine import learning_on
 from diagnosis.training.sides import one_split
 
-CASES = {"small": 3_000, "full": 20_000}
+CASES = {"small": 1_500, "full": 20_000}
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def test_many_rows_come_in_portions_of_the_same_numbers(cohort, monkeypatch):
     cases = cohort(n=60, k=3)
     model = BoostedModel(rounds=10, min_cases_leaf=2).fit(cases.X, cases.y)
     at_once = model.contributions(cases.X, [0, 2])
-    monkeypatch.setattr("diagnosis.models.boosted._PORTION", 7 * 12)
+    monkeypatch.setattr("diagnosis.models.trees._PORTION", 7 * 12)
     np.testing.assert_array_equal(model.contributions(cases.X, [0, 2]).phi, at_once.phi)
 
 

@@ -13,6 +13,7 @@ from scipy.special import gammaln
 
 from diagnosis.evaluation.suspicion import Suspicion
 from diagnosis.features.context import DAYS_PER_YEAR
+from diagnosis.records.arrays import distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,8 +116,8 @@ def find_twins(records: Records, train: Records | None = None, *, seed: int = 0)
         enough = told[:, list(two)].sum(axis=1) >= _LEAST_BITS * np.log2(max(n, 2))
         first, second = _candidates(np.where(enough, sums[:, list(two)].sum(axis=1), np.uint64(0)))
         keep = (patient[first] != patient[second]) & ((train is None) | (side[first] != side[second]))
-        seen.append(np.unique(first[keep] * n + second[keep]))
-    keys = np.unique(np.concatenate(seen))
+        seen.append(distinct(first[keep] * n + second[keep]))
+    keys = distinct(np.concatenate(seen))
     pairs = np.column_stack([keys // max(n, 1), keys % max(n, 1)])
     likeness = _likeness(rows, _context(sets), label, pairs)
     alike = likeness >= _LEAST_LIKENESS

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from diagnosis.evaluation.naming import diagnosis_words, finding_words, likeness, tells_in_text
 from diagnosis.evaluation.suspicion import Suspicion
+from diagnosis.records.arrays import distinct
 
 if TYPE_CHECKING:
     from diagnosis.records.coded import CodedFindings
@@ -90,7 +91,7 @@ def present_pairs(coded: CodedFindings, label: NDArray[np.intp]) -> NDArray[np.i
     """Return (code, label) once a case in which the patient has the finding present, shape (n_pairs, 2)."""
     rows = np.flatnonzero((coded.status == 0) & (coded.subject < 0))
     width = max(len(coded.codes), 1)
-    keys = np.unique(coded.case[rows].astype(np.int64) * width + coded.code[rows])
+    keys = distinct(coded.case[rows].astype(np.int64) * width + coded.code[rows])
     return np.column_stack([keys % width, label[keys // width]]).astype(np.int64)
 
 

@@ -14,6 +14,7 @@ from diagnosis.features.context import CaseContext
 from diagnosis.features.rows import batches, finding_key, map_distinct, pair_names
 from diagnosis.features.states import known_findings
 from diagnosis.features.values import encode_values
+from diagnosis.records.arrays import distinct
 
 if TYPE_CHECKING:
     from diagnosis.records.coded import CodedFindings
@@ -30,7 +31,7 @@ def recorded_matrix(layout: Layout, coded: CodedFindings, context: CaseContext, 
     cases: list[NDArray[np.integer]] = list(known)
     columns: list[NDArray[np.integer]] = [np.full(len(rows), i) for i, rows in enumerate(known)]
     if history is not None:
-        of_key = np.unique(history.case.astype(np.int64) * len(keys) + lineage.finding[history.column])
+        of_key = distinct(history.case.astype(np.int64) * len(keys) + lineage.finding[history.column])
         cases.append(of_key // len(keys))
         columns.append(of_key % len(keys))
     for batch in batches(coded):

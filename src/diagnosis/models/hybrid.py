@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from diagnosis.errors import BundleError, InputError
+from diagnosis.models.also import Also, also_lists
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.files import model_header, read_json, restore_header, write_json
 from diagnosis.models.hybrid_fit import Folds, Residual, fit_hybrid, is_huge, is_large, leaves_rest
@@ -116,7 +117,13 @@ class HybridModel(ScoreClassifier):
         self.n_jobs = n_jobs
 
     def fit(
-        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        also: Also = None,
     ) -> Self:
         """Learn both models and their weights.
 
@@ -127,6 +134,8 @@ class HybridModel(ScoreClassifier):
         sample_weight : array of shape (n_cases,), optional
         groups : array of shape (n_cases,), optional
             The patient of each case: never on both sides of a fold.
+        also : sequence of collections of diagnoses, one a case, optional
+            What a case has beside `y`: it is no negative of these.
 
         Raises
         ------
@@ -134,7 +143,7 @@ class HybridModel(ScoreClassifier):
             For fewer than two diagnoses or patients, missing labels, wrong weights or options.
         """
         folds = _FOLDS if self.folds in ("auto", 1) else int(self.folds)
-        self.fit_cross(X, y, sample_weight=sample_weight, groups=groups, folds=folds, seed=self.seed)
+        self.fit_cross(X, y, sample_weight=sample_weight, groups=groups, also=also, folds=folds, seed=self.seed)
         return self
 
     def fit_cross(
@@ -144,6 +153,7 @@ class HybridModel(ScoreClassifier):
         *,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        also: Also = None,
         folds: int = 5,
         seed: int = 0,
     ) -> FloatArray:
@@ -155,7 +165,7 @@ class HybridModel(ScoreClassifier):
         if self.folds != "auto":
             check_option("HybridModel", "folds", self.folds, 1)
         check_choice("HybridModel", "residual", self.residual, (True, False, "auto"))
-        cases = check_training(self, X, y, sample_weight, groups)
+        cases = check_training(self, X, y, sample_weight, groups, also)
         self.classes_ = cases.classes
         one_part = is_large(cases) if self.folds == "auto" else self.folds == 1
         residual = leaves_rest(cases) if self.residual == "auto" else bool(self.residual)
@@ -196,7 +206,13 @@ class HybridModel(ScoreClassifier):
         return BoostedModel(seed=self.seed, n_jobs=self.n_jobs).set_params(**given)
 
     def update(
-        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        also: Also = None,
     ) -> Self:
         """Return a new model that has also learned from new confirmed cases; this one stays as it is.
 
@@ -209,27 +225,29 @@ class HybridModel(ScoreClassifier):
         y : array of shape (n_cases,)
             Diagnoses the model knows; they need not all occur.
         sample_weight, groups : array of shape (n_cases,), optional
+        also : sequence of collections of diagnoses, one a case, optional
+            As of `fit`.
 
         Raises
         ------
         InputError
             For a diagnosis the model does not know, what `fit` refuses, or cases of a single patient.
         """
-        cases = check_update(self, X, y, sample_weight, groups)
-        labels = self.classes_[cases.y]
+        cases = check_update(self, X, y, sample_weight, groups, also)
+        labels, also = self.classes_[cases.y], also_lists(cases.also, self.classes_)
         a, b = self.weights_
         new = clone(self)
         take_names(new, self)
         new.classes_ = self.classes_
         new.weights_, new.linear_, new.boosted_ = self.weights_, None, None
         if self.linear_ is not None:
-            new.linear_ = self.linear_.update(cases.X, labels, sample_weight=cases.weight)
+            new.linear_ = self.linear_.update(cases.X, labels, sample_weight=cases.weight, also=also)
         if self.boosted_ is not None:
             start = b * self.boosted_.scores_of(cases.X)
             if new.linear_ is not None:
                 start += a * new.linear_.scores_of(cases.X)
             new.boosted_ = self.boosted_.update(
-                cases.X, labels, sample_weight=cases.weight, groups=cases.groups, start=start
+                cases.X, labels, sample_weight=cases.weight, groups=cases.groups, also=also, start=start
             )
         return new
 

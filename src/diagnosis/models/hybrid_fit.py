@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.base import clone
 
+from diagnosis.models.also import AlsoMatrix, also_lists, rows_also, shut, shut_copy
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.booster import Beside
 from diagnosis.models.calibration import fit_temperature, log_loss, log_softmax
@@ -99,13 +100,14 @@ def is_huge(cases: TrainingSet) -> bool:
 
 
 def _fit_folds(cases: TrainingSet, linear: LinearModel, boosted: BoostedModel, folds: int, seed: int) -> Fitted:
+    also = also_lists(cases.also, np.arange(len(cases.classes)))
     (linear_, linear_scores), (boosted_, boosted_scores) = (
         fit_with_cross_scores(
-            model, cases.X, cases.y, sample_weight=cases.weight, groups=cases.groups, folds=folds, seed=seed
+            model, cases.X, cases.y, sample_weight=cases.weight, groups=cases.groups, also=also, folds=folds, seed=seed
         )
         for model in (linear, boosted)
     )
-    a, b = blend_weights(linear_scores, boosted_scores, cases.y, cases.weight)
+    a, b = blend_weights(linear_scores, boosted_scores, cases.y, cases.weight, cases.also)
     return _named(cases, linear_, boosted_, (a, b), a * linear_scores + b * boosted_scores)
 
 
@@ -117,7 +119,7 @@ def _fit_one_part(cases: TrainingSet, linear: LinearModel, boosted: BoostedModel
     linear_scores = linear_scores[rows]
     (trees,), rounds = boosted.grow([(Beside(train), Beside(held_out))])
     boosted_scores = with_floor(trees.raw_scores(held_out.X, boosted.n_jobs), train)
-    a, b = blend_weights(linear_scores, boosted_scores, held_out.y, held_out.weight)
+    a, b = blend_weights(linear_scores, boosted_scores, held_out.y, held_out.weight, held_out.also)
     linear_ = clone(linear).fit_checked(cases, start=_start(firsts)) if a else None
     boosted_ = clone(boosted).fit_checked(Beside(cases), rounds) if b else None
     scores = np.full((cases.y.size, len(cases.classes)), np.nan)
@@ -168,9 +170,9 @@ def _residual_one_part(
 def _calibrated(left: FloatArray, cases: TrainingSet) -> tuple[float, float]:
     """Turn linear scores in place into what the trees start from; return inverse temperature and log-loss of before."""
     some = np.unique(np.linspace(0, cases.y.size - 1, _ENOUGH).astype(np.int64))
-    y, weight = cases.y[some], cases.weight[some]
-    heat = fit_temperature(left[some], y, weight)
-    loss = log_loss(heat * left[some], y, weight)
+    y, weight, looked_at = cases.y[some], cases.weight[some], shut_copy(left[some], rows_also(cases.also, some))
+    heat = fit_temperature(looked_at, y, weight)
+    loss = log_loss(heat * looked_at, y, weight)
     left *= _SHARE * heat
     return heat, loss
 
@@ -218,8 +220,8 @@ def _held_back_scores(
 
 def _worth_it(linear: FloatArray, added: FloatArray, held_out: TrainingSet) -> tuple[float, float]:
     """Return the weights of both scores; 0 for the trees where what they save is within its standard error."""
-    a, b = blend_weights(linear, added, held_out.y, held_out.weight)
-    alone = blend_weights(linear, np.zeros_like(linear), held_out.y, held_out.weight)[0]
+    a, b = blend_weights(linear, added, held_out.y, held_out.weight, held_out.also)
+    alone = blend_weights(linear, np.zeros_like(linear), held_out.y, held_out.weight, held_out.also)[0]
     return (a, b) if is_better(a * linear + b * added, alone * linear, held_out) else (alone, 0.0)
 
 
@@ -254,7 +256,9 @@ def _named(
     return Fitted(linear if a else None, boosted if b else None, weights, scores)
 
 
-def blend_weights(linear: FloatArray, boosted: FloatArray, y: IntArray, weight: FloatArray) -> tuple[float, float]:
+def blend_weights(
+    linear: FloatArray, boosted: FloatArray, y: IntArray, weight: FloatArray, also: AlsoMatrix = None
+) -> tuple[float, float]:
     """Return a, b >= 0 with the lowest weighted log-loss of ``softmax(a * linear + b * boosted)``.
 
     The loss is convex. Where neither score is of use (a = b = 0), `a` is 0.01, which keeps an order and is near to
@@ -266,15 +270,19 @@ def blend_weights(linear: FloatArray, boosted: FloatArray, y: IntArray, weight: 
         Out-of-fold scores.
     y : ndarray of int64, shape (n_cases,)
     weight : ndarray of shape (n_cases,)
+    also : CSR matrix of shape (n_cases, n_diagnoses), optional
+        Diagnoses that a case has too: they have no part in its loss.
     """
     used = np.flatnonzero(weight > 0)
     both = np.stack([linear[used], boosted[used]])
     both = both - both.max(axis=2, keepdims=True)
     share, rows, true = weight[used] / weight[used].sum(), np.arange(used.size), y[used]
-    at_truth = both[:, rows, true]
+    at_truth, beside = both[:, rows, true], rows_also(also, used)
 
     def loss(ab: FloatArray) -> tuple[float, FloatArray]:
-        log_p = log_softmax(np.tensordot(ab, both, axes=1))
+        scores = np.tensordot(ab, both, axes=1)
+        shut(scores, beside)
+        log_p = log_softmax(scores)
         expected = (np.exp(log_p) * both).sum(axis=2)
         return -float(share @ log_p[rows, true]), (expected - at_truth) @ share
 

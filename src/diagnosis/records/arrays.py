@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from diagnosis.records.schema import TABLES
 from diagnosis.records.unknown import unknown_column
 
-__all__ = ["among", "array_of", "blank_of", "column_of", "fixed", "is_number"]
+__all__ = ["among", "array_of", "blank_of", "column_of", "distinct", "fixed", "is_number"]
 
 
 def array_of(values: pa.Array) -> npt.NDArray[Any]:
@@ -41,6 +41,15 @@ def blank_of(kind: pa.DataType, n: int) -> npt.NDArray[Any]:
     if pa.types.is_timestamp(kind):
         return np.full(n, np.datetime64("NaT"), "datetime64[us]")
     return np.full(n, None, object)
+
+
+def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the different numbers, ascending: `numpy.unique` by sorting.
+
+    numpy 2.4 hashes instead, which takes up to ninety times as long on many keys of the form ``row * width + column``.
+    """
+    ascending = np.sort(numbers)
+    return ascending[np.concatenate([[True], ascending[1:] != ascending[:-1]])] if len(ascending) else ascending
 
 
 def column_of(cases: pa.Table, name: str) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize
 
+from diagnosis.models.also import AlsoMatrix, shut
 from diagnosis.models.calibration import log_softmax
 from diagnosis.models.protocol import FloatArray, IntArray, Matrix
 from diagnosis.models.ranker.likelihood import Floats, Likelihood
@@ -134,7 +135,7 @@ def filled(X: Rows, valued: IntArray) -> Rows:
     return part
 
 
-def stage_weights(parts: Sequence[FloatArray], y: IntArray, weight: FloatArray) -> FloatArray:
+def stage_weights(parts: Sequence[FloatArray], y: IntArray, weight: FloatArray, also: AlsoMatrix = None) -> FloatArray:
     """Return the weights, none negative, with the lowest log-loss of the weighted sum of parts.
 
     That of the prior is at most 1: where all diagnoses are about as common the cases do not say what it is, and a
@@ -146,13 +147,17 @@ def stage_weights(parts: Sequence[FloatArray], y: IntArray, weight: FloatArray) 
         Out of fold.
     y : ndarray of int64, shape (n_cases,)
     weight : ndarray of shape (n_cases,)
+    also : CSR matrix of shape (n_cases, n_diagnoses), optional
+        Diagnoses that a case has too: they have no part in its loss.
     """
     stacked = np.stack([part - part.max(axis=1, keepdims=True) for part in parts])
     share, rows = weight / weight.sum(), np.arange(y.size)
     at_truth = stacked[:, rows, y]
 
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
-        log_p = log_softmax(np.tensordot(weights, stacked, axes=1))
+        scores = np.tensordot(weights, stacked, axes=1)
+        shut(scores, also)
+        log_p = log_softmax(scores)
         p = np.exp(log_p)
         expected = np.array([np.einsum("ik,ik->i", p, part) for part in stacked])
         return -float(share @ log_p[rows, y]), (expected - at_truth) @ share

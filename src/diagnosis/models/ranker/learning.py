@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from diagnosis.models.also import AlsoMatrix, rows_also, shut_copy
 from diagnosis.models.calibration import fit_temperature
 from diagnosis.models.crossfit import fold_parts
 from diagnosis.models.protocol import FloatArray, IntArray
@@ -16,7 +17,7 @@ from diagnosis.models.ranker.first_stage import Evidence, FirstStage, Logistic, 
 from diagnosis.models.ranker.knowledge import KnownCells
 from diagnosis.models.ranker.likelihood import Tally, likelihood_of, tally, value_columns
 from diagnosis.models.ranker.logistic import LogisticKind, choose_logistic, fit_logistic
-from diagnosis.models.ranker.pairs import Pairs, pairs_of, portions, stack_pairs
+from diagnosis.models.ranker.pairs import Pairs, pairs_of, portions, rest_of, stack_pairs
 from diagnosis.models.ranker.rerank import (
     Lists,
     RerankOptions,
@@ -164,7 +165,10 @@ def _weights(folds: list[_Fold], cases: TrainingSet) -> FloatArray:
     rows = [fold.rows[np.isin(fold.rows, chosen)] for fold in folds]
     parts = [fold.evidence.parts(clean_rows(cases.X[r])) for fold, r in zip(folds, rows, strict=True)]
     every = np.concatenate(rows)
-    return stage_weights([np.concatenate(p) for p in zip(*parts, strict=True)], cases.y[every], cases.weight[every])
+    beside = rows_also(cases.also, every)
+    return stage_weights(
+        [np.concatenate(p) for p in zip(*parts, strict=True)], cases.y[every], cases.weight[every], beside
+    )
 
 
 def _looked_at(folds: list[_Fold], n: int, plan: Plan) -> list[IntArray]:
@@ -182,11 +186,17 @@ def _lists(stage: FirstStage, cases: TrainingSet, plan: Plan, *, keep: bool) -> 
     made, start = [], 0
     for X in portions(clean_rows(cases.X), m):
         scores = stage.scores(X)
-        made.append(pairs_of(stage, X, scores, m))
+        made.append(_pairs(stage, X, scores, m, rows_also(cases.also, slice(start, start + X.shape[0]))))
         if keep:
             first[start : start + X.shape[0]] = scores
         start += X.shape[0]
-    return Lists.of(stack_pairs(made), cases.y, cases.weight), first
+    return Lists.of(stack_pairs(made), cases.y, cases.weight, cases.also), first
+
+
+def _pairs(stage: FirstStage, X: Rows, scores: FloatArray, m: int, also: AlsoMatrix) -> Pairs:
+    """Return pairs to learn from: what a case has too stands for nothing among the others either."""
+    pairs = pairs_of(stage, X, scores, m)
+    return pairs if also is None else replace(pairs, rest=rest_of(shut_copy(scores, also), pairs.candidates))
 
 
 def _trees(lists: list[Lists], held_out: range, plan: Plan) -> tuple[Trees | None, list[Trees | None]]:
@@ -228,8 +238,9 @@ def _temperature(scores: list[FloatArray], rows: list[IntArray], cases: Training
         one[chosen[(chosen >= end - r.size) & (chosen < end)] - (end - r.size)]
         for one, r, end in zip(scores, rows, ends, strict=True)
     ]
-    y = cases.y[np.concatenate(rows)]
-    return fit_temperature(np.concatenate(picked), y[chosen], weight[chosen])
+    every = np.concatenate(rows)[chosen]
+    looked_at = shut_copy(np.concatenate(picked), rows_also(cases.also, every))
+    return fit_temperature(looked_at, cases.y[every], weight[chosen])
 
 
 def _mean_case(cases: TrainingSet, valued: IntArray) -> Reference:

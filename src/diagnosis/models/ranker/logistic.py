@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from diagnosis.models.also import AlsoMatrix, also_lists, rows_also, shut
 from diagnosis.models.linear import LinearModel
 from diagnosis.models.ranker.first_stage import Logistic, clean_rows
 from diagnosis.models.ranker.knowledge import KnownCells
@@ -45,7 +46,8 @@ def fit_logistic(kind: LogisticKind, cases: TrainingSet, C: float, seed: int) ->
     if kind == "batches":
         return _by_batches(cases.weighing(), seed)
     used = cases.weighing()
-    fitted = LinearModel(C=C, tol=1e-4, seed=seed).fit(used.X, used.y, sample_weight=used.weight)
+    also = also_lists(used.also, np.arange(len(used.classes)))
+    fitted = LinearModel(C=C, tol=1e-4, seed=seed).fit(used.X, used.y, sample_weight=used.weight, also=also)
     coef = np.zeros((cases.X.shape[1], len(cases.classes)))
     # A diagnosis that is not there has no coefficients, and less than the rarest one's intercept.
     intercept = np.full(len(cases.classes), fitted.intercept_.min() - np.log(2.0))
@@ -73,7 +75,7 @@ def _by_batches(cases: TrainingSet, seed: int) -> Logistic:
     mixed = X[order]
     for start in range(0, n, batch):
         rows, x = order[start : start + batch], mixed[start : start + batch]
-        off = _residual(x @ coef + intercept, cases.y[rows], weight[rows])
+        off = _residual(x @ coef + intercept, cases.y[rows], weight[rows], rows_also(cases.also, rows))
         used, place = np.unique(x.indices, return_inverse=True)
         step = sparse.csr_matrix((x.data, place, x.indptr), shape=(rows.size, used.size)).T @ off
         squares[used] += np.einsum("ij,ij->i", step, step)
@@ -82,8 +84,9 @@ def _by_batches(cases: TrainingSet, seed: int) -> Logistic:
     return Logistic(coef, intercept.astype(np.float64))
 
 
-def _residual(scores: _Single, y: NDArray[np.int64], weight: _Single) -> _Single:
+def _residual(scores: _Single, y: NDArray[np.int64], weight: _Single, also: AlsoMatrix) -> _Single:
     """Turn scores into probability less truth, averaged over the batch, in place."""
+    shut(scores, also)
     scores -= scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from diagnosis.errors import InputError, nearest
+from diagnosis.models.also import Also, also_matrix
 from diagnosis.models.protocol import Contributions, FloatArray, IntArray, Matrix
 from diagnosis.models.ranker.contributions import first_stage_contributions, propagated
 from diagnosis.models.ranker.first_stage import clean_rows
@@ -117,7 +118,13 @@ class RankerModel(ScoreClassifier):
         self.n_jobs = n_jobs
 
     def fit(
-        self, X: Any, y: ArrayLike, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        also: Also = None,
     ) -> Self:
         """Learn both stages.
 
@@ -131,13 +138,17 @@ class RankerModel(ScoreClassifier):
         sample_weight : array of shape (n_cases,), optional
         groups : array of shape (n_cases,), optional
             The patient of each case: never on both sides of a fold.
+        also : sequence of collections of diagnoses, one a case, optional
+            What a case has beside `y`: it is no negative of these.
 
         Raises
         ------
         InputError
             For fewer than two diagnoses or patients, missing labels, wrong weights or options.
         """
-        self._fit(X, y, sample_weight, groups, self.folds, self.seed, every_case=False)
+        self._check_options()
+        cases = check_training(self, X, y, sample_weight, groups, also)
+        self._fit(cases, also, self.folds, self.seed, every_case=False)
         return self
 
     def fit_cross(
@@ -147,6 +158,7 @@ class RankerModel(ScoreClassifier):
         *,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        also: Also = None,
         folds: int = 5,
         seed: int = 0,
     ) -> FloatArray:
@@ -155,25 +167,15 @@ class RankerModel(ScoreClassifier):
         Every fold is held out in turn, and the trees are grown once more on all. Parameters are those of `fit`, with
         the number of folds and the seed that divides the patients.
         """
-        scores = self._fit(X, y, sample_weight, groups, folds, seed, every_case=True)
+        self._check_options()
+        cases = check_training(self, X, y, sample_weight, groups, also)
+        scores = self._fit(cases, also, folds, seed, every_case=True)
         assert scores is not None
         return scores
 
-    def _fit(
-        self,
-        X: Any,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        groups: ArrayLike | None,
-        folds: int,
-        seed: int,
-        *,
-        every_case: bool,
-    ) -> FloatArray | None:
-        self._check_options()
-        cases = check_training(self, X, y, sample_weight, groups)
+    def _fit(self, cases: TrainingSet, also: Also, folds: int, seed: int, *, every_case: bool) -> FloatArray | None:
         if self.knowledge is not None:
-            cases = _with_classes(cases, self.knowledge)
+            cases = _with_classes(cases, also, self.knowledge)
         known = None if self.knowledge is None else self.knowledge.cells(cases.classes, cases.X.shape[1])
         plan = Plan(
             candidates=self.candidates,
@@ -269,7 +271,7 @@ class RankerModel(ScoreClassifier):
         return read_ranker(cls, folder)
 
 
-def _with_classes(cases: TrainingSet, knowledge: Knowledge) -> TrainingSet:
+def _with_classes(cases: TrainingSet, also: Also, knowledge: Knowledge) -> TrainingSet:
     """Add the diagnoses of the knowledge table that no case has."""
     told = np.array(sorted(set(knowledge.diagnoses)))
     if cases.classes.dtype == object:
@@ -281,5 +283,6 @@ def _with_classes(cases: TrainingSet, knowledge: Knowledge) -> TrainingSet:
             "use the same type for both",
         )
     classes, place = np.unique(np.concatenate([cases.classes, told]), return_inverse=True)
-    of_case = place[: len(cases.classes)].astype(np.int64)
-    return TrainingSet(cases.X, of_case[cases.y], classes, cases.weight, cases.groups)
+    y = place[: len(cases.classes)].astype(np.int64)[cases.y]
+    # The table may tell of a diagnosis that cases have only beside another.
+    return TrainingSet(cases.X, y, classes, cases.weight, cases.groups, also_matrix(also, classes, y))

@@ -14,7 +14,7 @@ from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.ranker.first_stage import FirstStage, Rows
 from diagnosis.models.ranker.likelihood import Floats
 
-__all__ = ["FEATURES", "Entries", "Pairs", "entries_of", "pairs_of", "portions", "stack_pairs"]
+__all__ = ["FEATURES", "Entries", "Pairs", "entries_of", "pairs_of", "portions", "rest_of", "stack_pairs"]
 
 # In this order in the trees; `contributions` says which columns of the case each of them came from.
 FEATURES = (
@@ -122,6 +122,11 @@ def _totals(scores: FloatArray, candidates: IntArray) -> tuple[FloatArray, Float
         np.put_along_axis(left, candidates[far], -np.inf, axis=1)
         rest[far] = log_sum_exp(left)
     return total, rest
+
+
+def rest_of(scores: FloatArray, candidates: IntArray) -> FloatArray:
+    """Return the log of the summed exponentials of a case's scores of no candidate, shape (n_cases,)."""
+    return _totals(scores, candidates)[1]
 
 
 def stack_pairs(parts: Sequence[Pairs]) -> Pairs:

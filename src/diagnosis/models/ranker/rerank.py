@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from diagnosis.models.also import AlsoMatrix
 from diagnosis.models.protocol import FloatArray, IntArray
 from diagnosis.models.ranker.pairs import FEATURES, Pairs, stack_pairs
 from diagnosis.models.trees import Trees, load_lightgbm, normalised
@@ -64,21 +66,30 @@ class Lists:
     place : ndarray of int64, shape (n_cases,)
         Of the case's own diagnosis among its candidates; -1: none of them.
     weight : ndarray of shape (n_cases,)
+    also : ndarray of bool, shape (n_cases, m), or None
+        Candidates that the case has too: they have no part in its loss.
     """
 
     pairs: Pairs
     place: IntArray
     weight: FloatArray
+    also: NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, pairs: Pairs, y: IntArray, weight: FloatArray) -> Lists:
+    def of(cls, pairs: Pairs, y: IntArray, weight: FloatArray, also: AlsoMatrix = None) -> Lists:
         """Look the diagnoses up among the candidates."""
         hit = pairs.candidates == y[:, None]
-        return cls(pairs, np.where(hit.any(axis=1), hit.argmax(axis=1), -1), weight)
+        place = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
+        if also is None:
+            return cls(pairs, place, weight)
+        cases = np.repeat(np.arange(y.size), pairs.candidates.shape[1])
+        has = np.asarray(also[cases, pairs.candidates.ravel()]).reshape(pairs.candidates.shape) > 0
+        return cls(pairs, place, weight, has)
 
     def take(self, rows: IntArray) -> Lists:
         """Return some of the lists."""
-        return Lists(self.pairs.take(rows), self.place[rows], self.weight[rows])
+        also = None if self.also is None else self.also[rows]
+        return Lists(self.pairs.take(rows), self.place[rows], self.weight[rows], also)
 
     def at_most(self, n: int) -> Lists:
         """Return evenly spaced ones of the lists that weigh, `n` at most."""
@@ -111,6 +122,8 @@ class Lists:
 
     def _log_total(self, added: FloatArray) -> tuple[FloatArray, FloatArray]:
         scores = self.pairs.first + added
+        if self.also is not None:
+            scores[self.also] = -np.inf
         top = np.maximum(scores.max(axis=1), self.pairs.rest)
         total = np.exp(scores - top[:, None]).sum(axis=1) + np.exp(self.pairs.rest - top)
         return scores, top + np.log(total)
@@ -119,7 +132,9 @@ class Lists:
 def stack_lists(parts: Sequence[Lists]) -> Lists:
     """Put lists together."""
     pairs = stack_pairs([part.pairs for part in parts])
-    return Lists(pairs, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("place", "weight")))
+    place, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("place", "weight"))
+    known = [part.also for part in parts if part.also is not None]
+    return Lists(pairs, place, weight, np.concatenate(known) if known else None)
 
 
 def grow_together(

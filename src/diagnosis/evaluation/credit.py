@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from diagnosis.records.labels import OTHER
+from diagnosis.records.labels import OTHER, confirmed_diagnoses
 
 if TYPE_CHECKING:
     from diagnosis.models.batch import Batch
@@ -19,7 +19,6 @@ __all__ = ["Credit", "any_confirmed_rank", "category_rank", "credit_of"]
 
 _CELLS = 2_000_000
 _CATEGORY = 3
-_OWN_ROLES = ("principal", "secondary", "complication", "comorbidity")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -48,13 +47,12 @@ class Credit:
 def credit_of(records: Records, named: NDArray[np.object_]) -> Credit:
     """Read from records what else deserves credit.
 
-    Further confirmed diagnoses are rows of `labels` with status ``confirmed`` and role principal, secondary,
-    complication or comorbidity. The category is the first three characters of ``icd10`` in the vocabulary.
+    Further confirmed diagnoses are those of `confirmed_diagnoses`. The category is the first three characters of ``icd10`` in the vocabulary.
     """
     terms = records.vocabulary.diagnoses
     codes = {code: term.fields.get("icd10") for code, term in terms.items()}
     category = {code: str(icd)[:_CATEGORY].upper() for code, icd in codes.items() if icd}
-    return Credit(named, _confirmed(records), category)
+    return Credit(named, confirmed_diagnoses(records), category)
 
 
 def any_confirmed_rank(batch: Batch, rank: NDArray[np.int64], credit: Credit | None) -> NDArray[np.int64]:
@@ -125,20 +123,3 @@ def _chunks(rows: NDArray[np.int64], width: int) -> Iterator[NDArray[np.int64]]:
     step = max(1, _CELLS // max(width, 1))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
-
-
-def _confirmed(records: Records) -> NDArray[np.object_] | None:
-    """The confirmed diagnoses of each case beside the principal one, by the table of judgements."""
-    if "labels" not in records.names:
-        return None
-    labels = records.arrow("labels")
-    if not {"case_id", "diagnosis", "role", "status"} <= set(labels.column_names):
-        return None
-    found: dict[str, set[str]] = {}
-    columns = (labels[name].to_pylist() for name in ("case_id", "diagnosis", "role", "status"))
-    for case, diagnosis, role, status in zip(*columns, strict=True):
-        if status == "confirmed" and role in _OWN_ROLES and diagnosis is not None:
-            found.setdefault(case, set()).add(diagnosis)
-    made = np.empty(len(records), dtype=object)
-    made[:] = [tuple(sorted(found.get(case, ()))) for case in records.case_ids.tolist()]
-    return made

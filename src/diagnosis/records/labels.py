@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,18 @@ import pyarrow.compute as pc
 from diagnosis.errors import InputError, nearest
 from diagnosis.records.schema import TABLES
 
-__all__ = ["OTHER", "Pooling", "Rest", "labels_of", "pool", "said_diagnoses"]
+if TYPE_CHECKING:
+    from diagnosis.records.records import Records
+
+__all__ = ["OTHER", "Pooling", "Rest", "confirmed_diagnoses", "labels_of", "pool", "said_diagnoses"]
 
 #: "None of the listed": the pool of rare and out-of-scope diagnoses.
 OTHER = "OTHER"
 
 Rest = Literal["other", "drop", "error"]
+
+# Roles of diagnoses that are the case's own, not somebody's guess about it.
+_OWN_ROLES = ("principal", "secondary", "complication", "comorbidity")
 
 
 def said_diagnoses(diagnoses: Iterable[str | None]) -> str:
@@ -81,6 +87,32 @@ def labels_of(
         ids = cases["case_id"].to_pylist()
         for i in np.flatnonzero(made == None):  # noqa: E711 - elementwise on an object array
             made[i] = by_case.get(ids[i])
+    return made
+
+
+def confirmed_diagnoses(records: Records) -> npt.NDArray[np.object_] | None:
+    """Every confirmed diagnosis of each case that the table `labels` tells of.
+
+    Those are its rows with status ``confirmed`` and role principal, secondary, complication or comorbidity. They are
+    never counted as wrong in evaluation, and a case is no negative of them in training.
+
+    Returns
+    -------
+    ndarray of object, shape (n_cases,), or None
+        A sorted tuple of diagnoses a case, perhaps empty. None: there is no such table, or it has no roles or status.
+    """
+    if "labels" not in records.names:
+        return None
+    labels = records.arrow("labels")
+    if not {"case_id", "diagnosis", "role", "status"} <= set(labels.column_names):
+        return None
+    found: dict[str, set[str]] = {}
+    columns = (labels[name].to_pylist() for name in ("case_id", "diagnosis", "role", "status"))
+    for case, diagnosis, role, status in zip(*columns, strict=True):
+        if status == "confirmed" and role in _OWN_ROLES and diagnosis is not None:
+            found.setdefault(case, set()).add(diagnosis)
+    made = np.empty(len(records), dtype=object)
+    made[:] = [tuple(sorted(found.get(case, ()))) for case in records.case_ids.tolist()]
     return made
 
 

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from diagnosis.errors import InputError
 from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
+from diagnosis.models.also import also_matrix
 from diagnosis.models.calibration import softmax
 from diagnosis.models.protocol import Model
 from diagnosis.models.registry import AUTO, choose_kind, make_model
@@ -152,6 +153,7 @@ def _calibrated(
         patients=labelled.groups[oof.case],
         sample_weight=oof.weight,
         n_copies=oof.n_copies,
+        also=also_matrix(labelled.also_at(oof.case), classes, y_index),
     )
     rule = learned_unlisted(labelled, encoder, answers, oof, made.scale, y_index, d.seed)
     return replace(made, unlisted=rule, record=_track_record(made, oof, y_index)), chosen

@@ -19,13 +19,14 @@ from diagnosis.models.crossfit import fit_with_cross_scores
 from diagnosis.models.protocol import Model
 from diagnosis.models.ranker import RankerModel
 from diagnosis.records import Pooling, Records, Rest, pool
+from diagnosis.records.labels import OTHER, confirmed_diagnoses
 from diagnosis.suggestions.inputs import ages_in_days
 from diagnosis.suggestions.knowledge_table import knowledge_of
 from diagnosis.suggestions.masking import Masking, wants_copies, with_copies
 from diagnosis.suggestions.precedents import confirmed_by
 from diagnosis.suggestions.structure import with_columns
 
-__all__ = ["Labelled", "OutOfFold", "describe", "label", "learn"]
+__all__ = ["Labelled", "OutOfFold", "confirmed_as_named", "describe", "label", "learn"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,7 +37,10 @@ _MONTH, _OLD, _ANY_AGE = DAYS_PER_YEAR / 12, 90 * DAYS_PER_YEAR, 123 * DAYS_PER_
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The cases to learn from, each with the diagnosis it is learned as; and all that were given, with their places."""
+    """The cases to learn from, each with the diagnosis it is learned as; and all that were given, with their places.
+
+    `also` holds the diagnoses, named likewise, that each case has by its confirmed judgements; None: there are none.
+    """
 
     records: Records
     y: npt.NDArray[np.object_]
@@ -45,6 +49,11 @@ class Labelled:
     n_unlabelled: int
     given: Records
     rows: npt.NDArray[np.intp]
+    also: tuple[tuple[str, ...], ...] | None = None
+
+    def also_at(self, case: npt.NDArray[np.int64]) -> list[tuple[str, ...]] | None:
+        """Return the further diagnoses of some of the cases, in their order."""
+        return None if self.also is None else [self.also[i] for i in case.tolist()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +105,17 @@ def label(
     named[has] = pooling.apply(np.array([str(one) for one in y[has]], dtype=object))
     keep = np.array([one is not None for one in named])
     n_unlabelled, rows = int((~has).sum()), np.flatnonzero(keep)
-    return Labelled(records[keep], named[keep], np.asarray(groups, object)[keep], pooling, n_unlabelled, records, rows)
+    own = np.asarray(groups, object)[keep]
+    also = confirmed_as_named(records[keep], pooling.pooled if rest == "other" else frozenset())
+    return Labelled(records[keep], named[keep], own, pooling, n_unlabelled, records, rows, also)
+
+
+def confirmed_as_named(records: Records, pooled: frozenset[str]) -> tuple[tuple[str, ...], ...] | None:
+    """Every confirmed diagnosis of each case, pooled ones as `OTHER`; None where the records tell of none."""
+    found = confirmed_diagnoses(records)
+    if found is None or not any(found):
+        return None
+    return tuple(tuple(OTHER if one in pooled else one for one in codes) for codes in found)
 
 
 def learn(
@@ -133,6 +152,7 @@ def learn(
         labelled.y[case].astype(str),
         sample_weight=weight,
         groups=labelled.groups[case],
+        also=labelled.also_at(case),
         folds=folds,
         seed=seed,
     )

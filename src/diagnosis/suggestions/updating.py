@@ -11,6 +11,8 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from diagnosis.errors import InputError
+from diagnosis.models.also import learned
+from diagnosis.suggestions.learned import confirmed_as_named
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
@@ -49,8 +51,13 @@ def updated(diagnoser: Diagnoser, seen: Records, y: npt.ArrayLike | None) -> Dia
     model: Any = diagnoser.model_
     made = copy.copy(diagnoser)
     made.__dict__.pop("fingerprint", None)
-    made.model_ = model.update(
-        diagnoser.encoder_.transform(new), labels, sample_weight=weight, groups=new.groups.astype(str)
+    made.model_ = learned(
+        model.update,
+        diagnoser.encoder_.transform(new),
+        labels,
+        sample_weight=weight,
+        groups=new.groups.astype(str),
+        also=confirmed_as_named(new, diagnoser.pooled_ if diagnoser.rest == "other" else frozenset()),
     )
     n_patients = len(set(new.groups[~diagnoser.training_ids_.seen(new)]))
     made.card_ = _card(diagnoser.card_, new, labels, len(seen) - len(rows), n_patients)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from diagnosis.models.also import AlsoMatrix, also_matrix, rows_also
 from diagnosis.models.calibration import fit_temperature, log_softmax
 from diagnosis.models.crossfit import fold_scores
 from diagnosis.models.folds import grouped_folds
@@ -56,6 +57,8 @@ class Folds:
     classes : ndarray of shape (n_diagnoses,)
     patient, fold : ndarray of int64, shape (n_cases,)
         Every patient is in one fold.
+    also : CSR matrix of shape (n_cases, n_diagnoses), or None
+        Diagnoses that a case has too: learning does not take them for wrong.
     """
 
     records: Records
@@ -63,6 +66,7 @@ class Folds:
     classes: NDArray[np.object_]
     patient: IntArray
     fold: IntArray
+    also: AlsoMatrix = None
 
     @classmethod
     def of(cls, records: Records, config: Config, n_folds: int) -> Self:
@@ -78,7 +82,8 @@ class Folds:
         classes, y = np.unique(found.y.astype(str), return_inverse=True)
         _, patient = np.unique(found.groups.astype(str), return_inverse=True)
         fold = grouped_folds(y, patient, n_folds, config.seed)
-        return cls(found.records, y.astype(np.int64), classes.astype(object), patient.astype(np.int64), fold)
+        y, patient, also = y.astype(np.int64), patient.astype(np.int64), also_matrix(found.also, classes, y)
+        return cls(found.records, y, classes.astype(object), patient, fold, also)
 
     def __len__(self) -> int:
         return int(self.fold.max()) + 1
@@ -113,7 +118,8 @@ class Folds:
             yield _judged(scores, [self.y[rows] for rows in held])
 
     def _encoded(self, X: Matrix, rows: IntArray) -> TrainingSet:
-        return TrainingSet(X, self.y[rows], self.classes, np.ones(rows.size), self.patient[rows])
+        also = rows_also(self.also, rows)
+        return TrainingSet(X, self.y[rows], self.classes, np.ones(rows.size), self.patient[rows], also)
 
 
 def _judged(scores: list[FloatArray], truth: list[IntArray]) -> list[FoldScore]:

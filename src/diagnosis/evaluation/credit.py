@@ -47,7 +47,8 @@ class Credit:
 def credit_of(records: Records, named: NDArray[np.object_]) -> Credit:
     """Read from records what else deserves credit.
 
-    Further confirmed diagnoses are those of `confirmed_diagnoses`. The category is the first three characters of ``icd10`` in the vocabulary.
+    Further confirmed diagnoses are those of `confirmed_diagnoses`. The category is the first three characters of
+    ``icd10`` in the vocabulary.
     """
     terms = records.vocabulary.diagnoses
     codes = {code: term.fields.get("icd10") for code, term in terms.items()}

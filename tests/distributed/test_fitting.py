@@ -23,12 +23,18 @@ def log_loss(scores: np.ndarray, y: np.ndarray) -> float:
     return float(-log_softmax(scores[known])[np.arange(len(known)), true].mean())
 
 
+def beside(y: np.ndarray) -> list[list[str]]:
+    """What some cases have too: in every fifth the diagnosis of another case."""
+    return [[str(y[i - 1])] if i % 5 == 0 else [] for i in range(len(y))]
+
+
 def test_the_linear_fit_is_that_of_one_machine(matrix, two):
     X, y, groups = matrix
     weight = np.where(np.arange(len(y)) % 7 == 0, 0.0, 1.0 + np.arange(len(y)) % 3)
     model = LinearModel(tol=1e-12)
-    fitted, scores = fit_apart(send_rows(two, X), y, model, sample_weight=weight, groups=groups, folds=3)
-    single, of_single = fit_with_cross_scores(model, X, y, sample_weight=weight, groups=groups, folds=3)
+    options = {"sample_weight": weight, "groups": groups, "also": beside(y), "folds": 3}
+    fitted, scores = fit_apart(send_rows(two, X), y, model, **options)
+    single, of_single = fit_with_cross_scores(model, X, y, **options)
     np.testing.assert_allclose(fitted.coef_, single.coef_, rtol=0, atol=1e-9)
     np.testing.assert_allclose(fitted.predict_proba(X), single.predict_proba(X), rtol=0, atol=1e-9)
     np.testing.assert_allclose(scores, of_single, rtol=0, atol=1e-9)
@@ -59,8 +65,8 @@ def test_trees_are_grown_together_and_repeatably(matrix, two):
 def test_a_hybrid_holds_one_part_back_where_it_is_asked_to(matrix, two):
     X, y, groups = matrix
     model = HybridModel(folds=1, boosted=BoostedModel(rounds=10))
-    fitted, scores = fit_apart(send_rows(two, X), y, model, groups=groups)
-    single, of_single = fit_with_cross_scores(model, X, y, groups=groups)
+    fitted, scores = fit_apart(send_rows(two, X), y, model, groups=groups, also=beside(y))
+    single, of_single = fit_with_cross_scores(model, X, y, groups=groups, also=beside(y))
     np.testing.assert_array_equal(np.isnan(scores), np.isnan(of_single))
     assert log_loss(scores, y) < 1.02 * log_loss(of_single, y)
     assert fitted.predict_proba(X).shape == single.predict_proba(X).shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -13,6 +14,7 @@ from diagnosis.distributed.cluster import Workers
 from diagnosis.distributed.share import Growing, Grown, HeldOut
 from diagnosis.distributed.spread import Spread
 from diagnosis.errors import DiagnosisWarning, InputError, WorkError
+from diagnosis.models.also import rows_also
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.booster import Beside
 from diagnosis.models.crossfit import with_floor
@@ -46,7 +48,7 @@ def cross_boosted(
     _check_shares(spread, cases, fold, held_out)
     n_classes = len(cases.classes)
     reference = spread.rows(_evenly(cases.y.size, _REFERENCE))
-    parts = tuple(_held_out(spread, cases, f, np.flatnonzero(fold == f)) for f in held_out)
+    parts = tuple(_held_out(spread, cases, fold, f) for f in held_out)
     grown = _grow(spread, model.checked(), parts, reference)
     scores = np.full((cases.y.size, n_classes), np.nan)
     for text, part in zip(grown.texts, parts, strict=True):
@@ -54,16 +56,19 @@ def cross_boosted(
         scores[fold == part.fold] = with_floor(raw, cases.take(np.flatnonzero(fold != part.fold)))
     all_rounds = clone(model).set_params(rounds=grown.rounds, early_stopping=0)
     # Nothing is held out, and nothing is followed.
-    last = _grow(spread, all_rounds, (HeldOut(-1, reference[:1], cases.y[:1], np.ones(1)),), reference)
+    nothing = HeldOut(-1, reference[:1], cases.y[:1], np.ones(1), cases.prior, rows_also(cases.also, slice(1)))
+    last = _grow(spread, all_rounds, (nothing,), reference)
     looked_at = _evenly(cases.y.size, _LOOKED_AT)
     seen = cases.take(looked_at)
-    beside = Beside(TrainingSet(spread.rows(looked_at), seen.y, seen.classes, seen.weight, seen.groups))
+    beside = Beside(replace(seen, X=spread.rows(looked_at)))
     fitted: BoostedModel = clone(model)
     return fitted.keep(Trees(last.texts[0], n_classes), beside), scores
 
 
-def _held_out(spread: Spread, cases: TrainingSet, f: int, rows: IntArray) -> HeldOut:
-    return HeldOut(f, spread.rows(rows), cases.y[rows], cases.weight[rows])
+def _held_out(spread: Spread, cases: TrainingSet, fold: IntArray, f: int) -> HeldOut:
+    rows = np.flatnonzero(fold == f)
+    prior = cases.take(np.flatnonzero(fold != f)).prior
+    return HeldOut(f, spread.rows(rows), cases.y[rows], cases.weight[rows], prior, rows_also(cases.also, rows))
 
 
 def _evenly(n: int, most: int) -> IntArray:

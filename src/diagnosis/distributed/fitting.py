@@ -13,6 +13,7 @@ from diagnosis.distributed.boosting import cross_boosted
 from diagnosis.distributed.linear import cross_linear
 from diagnosis.distributed.spread import Spread
 from diagnosis.errors import InputError
+from diagnosis.models.also import Also, rows_also
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.folds import grouped_folds
 from diagnosis.models.hybrid import HybridModel
@@ -48,6 +49,7 @@ def fit_apart(
     *,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    also: Also = None,
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[Any, FloatArray]:
@@ -67,7 +69,7 @@ def fit_apart(
     check_model(model)
     fitted = clone(model)
     # The numbers are with the workers.
-    cases = check_labels(fitted, sparse.csr_matrix(spread.shape), y, sample_weight, groups)
+    cases = check_labels(fitted, sparse.csr_matrix(spread.shape), y, sample_weight, groups, also)
     large = spread.n_entries * len(cases.classes) >= LARGE_WORK
     if isinstance(model, LinearModel):
         return _cross(cross_linear, spread, cases, model, folds, False, seed)
@@ -80,7 +82,8 @@ def fit_apart(
     linear_, of_linear = _cross(cross_linear, spread, cases, linear, folds, large, seed)
     boosted_, of_boosted = _cross(cross_boosted, spread, cases, boosted, folds, large, seed)
     rows = np.flatnonzero(~np.isnan(of_linear[:, 0]))
-    a, b = blend_weights(of_linear[rows], of_boosted[rows], cases.y[rows], cases.weight[rows])
+    judged = cases.y[rows], cases.weight[rows], rows_also(cases.also, rows)
+    a, b = blend_weights(of_linear[rows], of_boosted[rows], *judged)
     fitted.linear_, fitted.boosted_ = (linear_ if a else None), (boosted_ if b else None)
     fitted.weights_ = (a, b)
     return fitted, a * of_linear + b * of_boosted

@@ -17,6 +17,7 @@ from diagnosis.distributed.parts import CasePart
 from diagnosis.features import FindingEncoder
 from diagnosis.features.apart import count_cases
 from diagnosis.features.learning import Learner
+from diagnosis.models.also import AlsoMatrix
 from diagnosis.models.batches import in_memory, moments
 from diagnosis.models.boosted import BoostedModel
 from diagnosis.models.booster import Beside
@@ -40,12 +41,18 @@ class HeldOut:
     X : csr_matrix of shape (n_cases, n_columns)
     y : ndarray of int64
     weight : ndarray of float64
+    prior : ndarray of shape (n_diagnoses,)
+        Share of each diagnosis among all cases that are learned from, wherever they are.
+    also : CSR matrix of shape (n_cases, n_diagnoses), or None
+        Diagnoses that a case has too; None only where no case of any worker has one.
     """
 
     fold: int
     X: Any
     y: IntArray
     weight: FloatArray
+    prior: FloatArray
+    also: AlsoMatrix = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,9 +137,11 @@ class Share:
         self._X = sparse.csr_matrix(X).astype(np.float64)
         return int(self._X.nnz)
 
-    def learn_from(self, y: IntArray, weight: FloatArray, fold: IntArray, classes: NDArray[Any]) -> None:
-        """Take the diagnosis, the weight and the fold of each case."""
-        self._cases = TrainingSet(self._X, y, classes, weight, np.arange(y.size, dtype=np.int64))
+    def learn_from(
+        self, y: IntArray, weight: FloatArray, fold: IntArray, classes: NDArray[Any], also: AlsoMatrix = None
+    ) -> None:
+        """Take the diagnosis, the weight, the fold and the further diagnoses of each case."""
+        self._cases = TrainingSet(self._X, y, classes, weight, np.arange(y.size, dtype=np.int64), also)
         self._fold = fold
 
     def rows(self, which: IntArray) -> Any:
@@ -151,7 +160,8 @@ class Share:
         """Begin sums over the weighing cases outside a fold, whose diagnoses are `present` and that weigh `total`."""
         cases = self._cases.take(np.flatnonzero((self._fold != fold) & (self._cases.weight > 0)))
         index = np.searchsorted(present, cases.y)
-        self._sums = CaseSums(self._blocks(cases.X), index, cases.weight / total, single)
+        also = None if cases.also is None else cases.also[:, present]
+        self._sums = CaseSums(self._blocks(cases.X), index, cases.weight / total, single, also)
 
     def at(self, W: FloatArray) -> tuple[float, FloatArray]:
         """Return the sums of loss and gradient at a point."""
@@ -175,7 +185,9 @@ class Share:
 
     def grow(self, growing: Growing) -> Grown:
         """Grow trees together with the other workers."""
-        pairs = [(Beside(self._outside(part.fold)), Beside(self._held_out(part))) for part in growing.parts]
+        pairs = [
+            (Beside(self._outside(part.fold), prior=part.prior), Beside(self._held_out(part))) for part in growing.parts
+        ]
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             grown, rounds = growing.model.grow(pairs, together=growing.together)
@@ -188,7 +200,7 @@ class Share:
 
     def _held_out(self, part: HeldOut) -> TrainingSet:
         groups = np.arange(part.y.size, dtype=np.int64)
-        return TrainingSet(part.X, part.y, self._cases.classes, part.weight, groups)
+        return TrainingSet(part.X, part.y, self._cases.classes, part.weight, groups, part.also)
 
     def _blocks(self, X: Any) -> Any:
         return in_memory(X, len(self._cases.classes))

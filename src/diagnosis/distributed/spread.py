@@ -15,6 +15,7 @@ from diagnosis.distributed.parts import CasePart, shares_of
 from diagnosis.errors import InputError
 from diagnosis.features import FindingEncoder
 from diagnosis.features.apart import encoder_of
+from diagnosis.models.also import rows_also
 from diagnosis.models.protocol import IntArray
 from diagnosis.models.validation import TrainingSet
 
@@ -45,9 +46,10 @@ class Spread:
         return self.bounds[-1], self.n_columns
 
     def learn_from(self, cases: TrainingSet, fold: IntArray) -> None:
-        """Tell the workers the diagnosis, the weight and the fold of each case."""
+        """Tell the workers the diagnosis, the weight, the fold and the further diagnoses of each case."""
         own = [slice(*ends) for ends in pairwise(self.bounds)]
-        self.workers.each("learn_from", [(cases.y[o], cases.weight[o], fold[o], cases.classes) for o in own])
+        told = [(cases.y[o], cases.weight[o], fold[o], cases.classes, rows_also(cases.also, o)) for o in own]
+        self.workers.each("learn_from", told)
 
     def rows(self, which: IntArray) -> Any:
         """Bring some rows here, given in ascending order."""

@@ -171,7 +171,7 @@ def calibrate(
     """
     policy, own = declared.policy, slice(len(y_index) - n_copies)
     prior = _prior(y_index[own], len(classes), None if sample_weight is None else sample_weight[own])
-    held: npt.NDArray[np.bool_] = ~np.isnan(oof).any(axis=1)
+    held = np.asarray(~np.isnan(oof).any(axis=1))
     oof, y_index, groups, sample_weight, patients = _held_back(held, oof, y_index, groups, sample_weight, patients)
     also = rows_also(also, held)
     scale = fit_scale(oof, y_index, sample_weight, method=policy.calibration, groups=patients, also=also)

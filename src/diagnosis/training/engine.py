@@ -125,6 +125,7 @@ class SpreadLearning:
             with_columns(model, encoder, labelled.records.vocabulary),
             sample_weight=weight,
             groups=labelled.groups[case],
+            also=labelled.also_at(case),
             folds=folds,
             seed=seed,
         )

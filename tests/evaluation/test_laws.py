@@ -178,5 +178,5 @@ def test_the_batch_is_left_as_it_was(drawn, n, K, seed):
 def test_what_is_no_probability_is_refused_by_row_number(make_batch, bad, n, row):
     proba = np.full((n, 2), 0.5)
     proba[row % n, 0] = bad
-    with pytest.raises(InputError, match=f"row {row % n} "):
+    with pytest.raises(InputError, match=f"row {row % n + 1} "):
         evaluate_batch(make_batch(proba), np.full(n, "D0", dtype=object), np.arange(n).astype(object))

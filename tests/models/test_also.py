@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
 
-from diagnosis.errors import InputError
+from diagnosis.errors import DiagnosisWarning, InputError
 from diagnosis.models import BoostedModel, HybridModel, LinearModel, RankerModel, fit_with_cross_scores, softmax
 from diagnosis.models.also import also_lists, also_matrix, learned, shut_copy
-from diagnosis.models.hybrid_fit import blend_weights
+from diagnosis.models.batches import in_memory
+from diagnosis.models.booster import Beside, _start_loss, warn_if_diverged
+from diagnosis.models.crossfit import is_better
+from diagnosis.models.hybrid_fit import _calibrated, blend_weights
+from diagnosis.models.monotone import held_down
 from diagnosis.models.ranker import Knowledge
-from diagnosis.models.scale import fit_scale
+from diagnosis.models.ranker.first_stage import stage_weights
+from diagnosis.models.ranker.learning import _pairs, _tally, _temperature, whole_stage
+from diagnosis.models.ranker.logistic import fit_logistic
+from diagnosis.models.ranker.pairs import FEATURES, Pairs
+from diagnosis.models.ranker.rerank import Lists, stack_lists
+from diagnosis.models.scale import METHODS, fit_scale
+from diagnosis.models.validation import TrainingSet, check_training
 
 FEW_TREES = BoostedModel(rounds=10, min_cases_leaf=2, early_stopping=0)
 RESIDUAL = HybridModel(boosted=FEW_TREES, folds=2, residual=True)
@@ -84,9 +96,12 @@ def test_a_case_with_everything_else_beside_it_says_nothing_to_the_linear_model(
     few, many = model.fit(X, y, also=also), LinearModel(tol=1e-8).fit(more[0], more[1], also=more[2])
     np.testing.assert_allclose(many.coef_, few.coef_, rtol=0, atol=1e-5)
     np.testing.assert_allclose(many.intercept_, few.intercept_, rtol=0, atol=1e-5)
-    told = LinearModel(tol=1e-8, monotone=[(0, 1)]).fit(more[0], more[1], also=more[2])
-    plain = LinearModel(tol=1e-8, monotone=[(0, 1)]).fit(more[0], more[1])
-    assert told.predict_proba(odd[:1])[0, 0] < plain.predict_proba(odd[:1])[0, 0]
+    read_again = LinearModel(tol=1e-8).fit(in_memory(more[0], 3), more[1], also=more[2])
+    np.testing.assert_allclose(read_again.coef_, few.coef_, rtol=0, atol=1e-5)
+    W, rule = np.vstack([few.coef_.T, few.intercept_]), np.array([[False, True, False]])
+    sides = checked(X, y, also), checked(*more)
+    held = [held_down(cases, rule, [0], W, 1.0, 1e-8) for cases in sides]
+    np.testing.assert_allclose(held[1], held[0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["linear", "boosted", "hybrid"])
@@ -107,21 +122,77 @@ def test_a_diagnosis_known_from_a_table_alone_may_be_beside_a_case():
     assert told > plain
 
 
-def test_weights_and_temperature_do_not_count_it_as_wrong():
+def checked(X, y, also) -> TrainingSet:
+    return check_training(LinearModel(), X, y, None, None, also)
+
+
+def misled() -> tuple[TrainingSet, np.ndarray]:
+    """Cases of a that have b as well, and scores of most of them that put b first."""
+    scores = np.tile([2.0, 4.0, 0.0], (66, 1))
+    scores[:6], scores[60:] = [0.0, 4.0, 2.0], [0.0, 0.0, 4.0]
+    X = sparse.csr_matrix(scores[:, :1])
+    return checked(X, ["a"] * 60 + ["b", "c"] * 3, [["b"]] * 60 + [[]] * 6), scores
+
+
+def test_weights_and_temperatures_do_not_count_it_as_wrong():
     """Scores that put first what a case has too are right: they are kept, and not flattened."""
-    y, also = (
-        np.zeros(60, dtype=np.int64),
-        also_matrix([["b"]] * 60, np.array(["a", "b", "c"]), np.zeros(60, dtype=int)),
-    )
-    scores = np.tile([2.0, 4.0, 0.0], (60, 1))
-    scores[:6] = [0.0, 4.0, 2.0]
-    kept = scores.copy()
-    assert fit_scale(scores, y, method="temperature", also=also).beta > fit_scale(scores, y, method="temperature").beta
-    assert fit_scale(scores, y, also=also).sureness is None
-    weights = [blend_weights(scores, np.zeros_like(scores), y, np.ones(60), one)[0] for one in (also, None)]
+    cases, scores = misled()
+    kept, y, also, plain = scores.copy(), cases.y, cases.also, replace(cases, also=None)
+    for method in METHODS:
+        assert fit_scale(scores, y, method=method, also=also).beta > fit_scale(scores, y, method=method).beta
+    assert fit_scale(scores[:60], y[:60], also=also[:60]).sureness is None
+    rows = [np.arange(66)]
+    assert _temperature([scores], rows, cases) > _temperature([scores], rows, plain)
+    weights = [blend_weights(scores, np.zeros_like(scores), y, np.ones(66), one)[0] for one in (also, None)]
     assert weights[0] > weights[1]
+    weights = [stage_weights([scores, np.zeros_like(scores)], y, np.ones(66), one)[0] for one in (also, None)]
+    assert weights[0] > weights[1]
+    (heat, loss), (heat_before, loss_before) = (_calibrated(scores.copy(), one) for one in (cases, plain))
+    assert heat > heat_before
+    assert loss < loss_before
+    assert is_better(scores, np.zeros_like(scores), cases)
+    assert not is_better(scores, np.zeros_like(scores), plain)
     np.testing.assert_array_equal(scores, kept)
-    assert softmax(shut_copy(scores, also))[:, 1].max() == 0
+    assert softmax(shut_copy(scores, also))[:60, 1].max() == 0
+
+
+def test_trees_are_not_said_to_diverge_for_what_a_case_has_too():
+    cases, scores = misled()
+
+    class Says:
+        def raw_scores(self, X, n_jobs):
+            return scores
+
+    warn_if_diverged(Says(), Beside(cases), 1)
+    with pytest.warns(DiagnosisWarning, match="diverged"):
+        warn_if_diverged(Says(), Beside(replace(cases, also=None)), 1)
+    assert _start_loss(Beside(cases)) < _start_loss(Beside(replace(cases, also=None)))
+
+
+@pytest.mark.parametrize("kind", ["exact", "batches"])
+def test_the_stages_of_the_ranker_learn_nothing_where_nothing_is_to_be_told_apart(kind):
+    X, y, _, _ = two_at_once()
+    logistic = fit_logistic(kind, checked(X, y, [("a", "b", "c")] * 240), 1.0, 0)
+    assert np.abs(logistic.coef).max() < 1e-4
+    # Two candidates of three: the case's own, one that it has too, and the third, which is no candidate.
+    pairs = Pairs(np.array([[1, 0]]), np.array([[3.0, 1.0]]), np.array([-1e9]), np.zeros((1, 2, len(FEATURES))))
+    lists = Lists.of(pairs, np.array([0]), np.ones(1), also_matrix([["b"]], np.array(["a", "b", "c"]), np.array([0])))
+    joined = stack_lists([lists.take(np.array([0])), lists])
+    assert joined.loss(np.zeros((2, 2))) == 0
+    gradient, curvature = joined.objective()(np.zeros(4), None)
+    assert not gradient.any()
+    assert not curvature.any()
+
+
+def test_what_a_case_has_too_is_not_among_the_rest_of_its_list_either():
+    cases, scores = misled()
+    stage = whole_stage(_tally(cases, np.arange(0)), None, np.ones(3), np.arange(0), 2.0, None)
+    also = also_matrix([["c"]], np.array(["a", "b", "c"]), np.array([0]))
+    with_, without = (_pairs(stage, cases.X[:1], scores[:1], 2, one) for one in (also, None))
+    assert with_.candidates.tolist() == [[2, 1]] or with_.candidates.tolist() == [[1, 2]]
+    shut_rest = _pairs(stage, cases.X[10:11], scores[10:11], 2, also)
+    assert shut_rest.rest[0] < -1e8 < _pairs(stage, cases.X[10:11], scores[10:11], 2, None).rest[0]
+    np.testing.assert_array_equal(with_.first, without.first)
 
 
 def test_lists_and_matrix_say_the_same():

@@ -126,10 +126,14 @@ def test_check_reports_every_error_and_no_value(ward_folder: Path, tmp_path: Pat
         columns = (folder / "findings.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
         for row in ({"case_id": "001", "status": "presnt"}, {"case_id": "secret-patient", "status": "absent"}):
             file.write(",".join(({"code": "fever"} | row).get(c, "") for c in columns) + "\n")
+    lines = (folder / "cases.csv").read_text(encoding="utf-8").splitlines()
+    misspelt = [f"{line},{'agee_years' if i == 0 else 40}" for i, line in enumerate(lines)]
+    (folder / "cases.csv").write_text("\n".join(misspelt) + "\n", encoding="utf-8")
     for arguments in (("check", folder), ("check", folder, "--json")):
         found = invoke(*arguments)
         assert found.exit_code == 2
         assert "present" in found.stdout
+        assert "age_years" in found.stdout.replace("agee_years", ""), "a warning beside the errors"
         assert "secret-patient" not in found.stdout + found.stderr
     shown = invoke("check", folder, "--show-values")
     assert shown.exit_code == 2
@@ -200,7 +204,8 @@ def test_two_models_are_compared_on_the_same_cases(
     every = ("compare", trained["model"], trained["model"], write_records(ward, tmp_path / "all"))
     assert "trained on" in refused(*every)
     left = json.loads(done(*every, "--on-seen", "leave_out", "--json").stdout)
-    assert left["n"] == found["n"]
+    assert (left["n"], left["n_seen"]) == (found["n"], known.sum())
+    assert f"{known.sum()} cases of patients trained on left out" in done(*every, "--on-seen", "leave_out").stdout
     with pytest.warns(DiagnosisWarning, match=f"{int(known.sum())} of .* trained on"):
         assert json.loads(done(*every, "--on-seen", "report", "--json").stdout)["n"] > left["n"]
 

@@ -70,7 +70,9 @@ def test_train(trained: Json, config: Path):
 
 
 def test_evaluate(trained: Json, ward_folder: Path):
-    found = json.loads(done("evaluate", trained["model"], ward_folder, "--by", "sex, site", "--json").stdout)
+    said = done("evaluate", trained["model"], ward_folder, "--by", "sex, site", "--json")
+    found = json.loads(said.stdout)
+    assert f"{trained['cases']['train']} of 241 cases were trained on" in said.stderr
     check_evaluation(found)
     assert (found["n"], found["n_diagnoses"], found["n_unreachable"]) == (241, 4, 1)
     assert set(found["by"]) == {"sex", "site"}

@@ -190,6 +190,32 @@ def test_a_person_can_be_taken_out_and_the_chain_holds(log: dx.ReviewLog, differ
     assert "row 2: its content was changed" in str(log.verify()), "what was emptied is not filled again"
 
 
+def test_two_patients_without_a_name_are_not_taken_for_one(
+    log: dx.ReviewLog, differentials: list[Differential]
+) -> None:
+    suggest = differentials[0].diagnoser.suggest
+    one, other = (suggest(dx.Case([dx.Finding(code)], age_years=4)) for code in ("rash", "wheeze"))
+    assert one.case_id == other.case_id
+    log.add(one, reviewer="Li", verdict="agree")
+    log.add(one, reviewer="Wu", verdict="agree")
+    with pytest.raises(InputError, match="case_id="):
+        log.add(other, reviewer="Li", verdict="agree")
+    assert len(log) == 2
+    log.add(suggest(dx.Case([dx.Finding("wheeze")], age_years=4, case_id="b")), reviewer="Li", verdict="agree")
+    twice = [suggest([dx.Case([dx.Finding(code)]), dx.Case()])[0] for code in ("rash", "wheeze")]
+    log.add(twice[0], reviewer="Li", verdict="agree")
+    with pytest.raises(InputError, match="case_id="):
+        log.add(twice[1], reviewer="Li", verdict="agree")
+    for both in ([one, other], [other, one]):
+        made = dx.worklist(both, ids=True)
+        names = made.frame()["case_id"].tolist()
+        assert sorted(names) == ["case 1", "case 2"]
+        assert [both[int(name[-1]) - 1] for name in names] == list(made), "numbered as they came"
+        assert [one.case_id for one in made] == ["case", "case"]
+        assert "case 1" in made.to_html()
+    assert dx.worklist([one, differentials[0]]).frame()["case_id"].isin(["case", differentials[0].case_id]).all()
+
+
 def test_a_redaction_beside_a_reader_says_that_the_text_is_still_there(
     tmp_path: Path, differentials: list[Differential]
 ) -> None:

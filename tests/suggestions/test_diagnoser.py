@@ -97,6 +97,13 @@ def test_units_do_not_change_the_answer(fitted: Diagnoser) -> None:
     np.testing.assert_allclose(celsius.proba, american.proba, atol=1e-6)
 
 
+@pytest.mark.parametrize(("value", "unit"), [(38.5, "C"), (38.5, "c"), (101.3, "F"), (101.3, "f")])
+def test_degrees_without_their_sign_are_a_fever(fitted: Diagnoser, value: float, unit: str) -> None:
+    found = fitted.suggest(Case([Finding("LOINC:8310-5", value=value, unit=unit)], age_days=20))
+    assert found.not_used["values"] == 0
+    assert "febrile_newborn" in {f.values["code"] for f in found.flags if f.kind == "red_flag"}
+
+
 def test_without_names_a_code_is_printed_once_and_the_rest_is_none_of_the_listed() -> None:
     records = small_records(80, seed=2, rare=9)
     bare = Records.from_tables({name: records.arrow(name) for name in ("cases", "findings")})
@@ -138,6 +145,17 @@ def test_a_value_in_a_foreign_unit_is_said_and_not_used(fitted: Diagnoser) -> No
     assert found.not_used["values"] == 1
     assert "values_not_used" in {f.kind for f in found.flags}
     assert "未被使用" in found.to_html("zh")
+
+
+def test_a_value_without_a_unit_is_used_and_said(fitted: Diagnoser) -> None:
+    found = fitted.suggest(Case([Finding("LOINC:8310-5", value=39.5), Finding("wheeze")]))
+    (flag,) = (f for f in found.flags if f.kind == "assumed_unit")
+    assert flag.values == {"n": 1, "assumed": {"LOINC:8310-5": {"value": 39.5, "unit": "Cel"}}}
+    assert "without a unit, taken as recorded in training: " in str(found)
+    assert "(LOINC:8310-5) 39.5 Cel" in str(found)
+    assert "1 value without a unit was taken as recorded in training" in found.to_html("en")
+    assert "1个未注明单位的数值按训练数据的单位理解" in found.to_html("zh")
+    assert "39.5 (°C)" in found.to_html("zh")
 
 
 def test_an_age_not_seen_in_training_is_flagged(fitted: Diagnoser) -> None:

@@ -21,6 +21,7 @@ TEMPERATURE, HAEMOGLOBIN, GLUCOSE = "LOINC:8310-5", "LOINC:718-7", "LOINC:2345-7
     ("code", "value", "written", "suspected"),
     [
         (TEMPERATURE, 98.6, "Cel", "[degF]"),
+        (TEMPERATURE, 98.6, "C", "[degF]"),
         (TEMPERATURE, 37.2, "[degF]", "Cel"),
         (TEMPERATURE, 39.4, "Cel", None),
         (TEMPERATURE, 100.4, "[degF]", None),

@@ -28,6 +28,7 @@ from diagnosis.cli.root import app
 from diagnosis.errors import InputError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
+    from diagnosis.evaluation import Evaluation
     from diagnosis.suggestions import Differential
     from diagnosis.suggestions.diagnoser import Reading
 
@@ -63,12 +64,21 @@ def evaluate(
     groups = tuple(name.strip() for name in by.split(",") if name.strip())
     with busy(f"Evaluate on {len(cases):,} cases"):
         evaluation = evaluate_records(diagnoser, cases, by=groups, on_seen=on_seen, primary=metric)
+    _say_trained_on(evaluation)
     if html:
         with busy("Write the report"), output_to(html) as out:
             page = report(diagnoser, cases, evaluation=evaluation, on_seen=on_seen, title=model)
             out.write(page.to_html(lang))
         say(f"Report: {html}")
     print_json(evaluation.to_json()) if as_json else typer.echo(repr(evaluation))
+
+
+def _say_trained_on(evaluation: Evaluation) -> None:
+    """Say on stderr that a model was judged on what it was trained on, whatever is made of stdout."""
+    n = sum(one.n for one in evaluation.suspicions if one.kind == "trained_on")
+    if n:
+        rest = "--on-seen leave_out judges the others" if n < evaluation.n else "give cases it has not seen"
+        say(f"Warning: {n:,} of {evaluation.n:,} cases were trained on, by the ids of their patients; {rest}")
 
 
 @app.command(epilog="Example: diagnosis compare models:/clinic@champion models:/clinic@challenger records/ --json")

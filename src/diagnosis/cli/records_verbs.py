@@ -36,21 +36,17 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Report every problem of a set of records. Exit status 2 if it cannot be used as it is."""
-    from diagnosis.readers.registry import option_values, read_records
+    from diagnosis.cli.shown_values import report_of, report_with_values
+    from diagnosis.readers.registry import option_values
 
     if show_values and as_json:
         raise InputError("--show-values prints for a reader", "found --json beside it", "Give one of the two")
     options, values = option_values(option), list[str]()
     with busy("Read and check the records"):
         if show_values:
-            from diagnosis.cli.shown_values import report_with_values
-
             report, values = report_with_values(records, format, encoding, options)
         else:
-            try:
-                report = read_records(records, format=format, encoding=encoding, options=options).report
-            except RecordsError as error:
-                report = error.report
+            report = report_of(records, format, encoding, options)
     print_json(report.to_json()) if as_json else typer.echo("\n".join((str(report), *values)))
     if report.errors or (strict and report.warnings):
         raise typer.Exit(2)

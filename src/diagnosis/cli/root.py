@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,20 @@ __all__ = ["app", "config_app"]
 _ORDER = ("demo", "check", "convert", "train", "tune", "evaluate", "compare", "suggest", "explain", "config")
 
 
+# What the library says of its arguments, as the command has it.
+_OPTIONS = (
+    (r'on_seen="(\w+)"', r"--on-seen \1"),
+    (r"name another, or pass overwrite=True", "name another folder, or empty it first"),
+    (r'on_error="quarantine" \(diagnosis convert --quarantine FILE\)', "diagnosis convert --quarantine FILE"),
+)
+
+
+def _in_options(message: str) -> str:
+    for ours, option in _OPTIONS:
+        message = re.sub(ours, option, message, flags=re.IGNORECASE)
+    return message
+
+
 class _Reporting(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the verbs in the order of their use; a verb without a place there comes last."""
@@ -28,7 +43,7 @@ class _Reporting(TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            say(f"Error: {error}")
+            say(f"Error: {_in_options(str(error))}")
             raise typer.Exit(2) from None
         except DiagnosisError as error:
             say(f"Failed: {error}")

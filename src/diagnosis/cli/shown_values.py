@@ -1,4 +1,4 @@
-"""What stands in the rows that cannot be used: shown when asked for, and kept nowhere."""
+"""The report of a whole reading, and what stands in the rows that cannot be used: kept nowhere."""
 
 from __future__ import annotations
 
@@ -14,11 +14,24 @@ from diagnosis.readers.registry import read_records
 from diagnosis.records import Report
 from diagnosis.records.quarantine import CASE_GONE
 
-__all__ = ["report_with_values"]
+__all__ = ["report_of", "report_with_values"]
 
 _ROWS = 5
 _LONGEST = 120
 _WHOLE = ("values", "text", "line")
+
+
+def report_of(
+    path: Path, format: str, encoding: str | None, options: Mapping[str, Any], aside: Path | None = None
+) -> Report:
+    """Return the report of a reading with errors and warnings together; `aside` takes the rows with errors."""
+    try:
+        report = read_records(
+            path, format=format, encoding=encoding, on_error="quarantine", quarantine=aside, options=options
+        ).report
+    except RecordsError as error:
+        return error.report
+    return replace(report, quarantine=None, refused=bool(report.errors))
 
 
 def report_with_values(
@@ -31,14 +44,8 @@ def report_with_values(
     """
     with tempfile.TemporaryDirectory() as folder:
         aside = Path(folder) / "aside.jsonl"
-        try:
-            report = read_records(
-                path, format=format, encoding=encoding, on_error="quarantine", quarantine=aside, options=options
-            ).report
-        except RecordsError as error:
-            return error.report, []
-        shown = list(_lines(aside)) if aside.exists() else []
-    return replace(report, quarantine=None, refused=bool(report.errors)), shown
+        report = report_of(path, format, encoding, options, aside)
+        return report, list(_lines(aside)) if aside.exists() else []
 
 
 def _lines(aside: Path) -> Iterator[str]:

@@ -82,6 +82,8 @@ class Comparison:
         Cases and patients compared on, and draws.
     differences : tuple of Difference
         Every other diagnoser and metric, the primary one first.
+    n_seen : int
+        Cases left out because one of them was trained on their patients.
     """
 
     primary: str
@@ -89,10 +91,13 @@ class Comparison:
     n_patients: int
     n_boot: int
     differences: tuple[Difference, ...]
+    n_seen: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in ("primary", "n", "n_patients", "n_boot")}
+        plain: dict[str, Any] = {
+            name: getattr(self, name) for name in ("primary", "n", "n_patients", "n_boot", "n_seen")
+        }
         return plain | {"differences": [one.to_json() for one in self.differences]}
 
     def to_frame(self) -> pd.DataFrame:
@@ -107,6 +112,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         head = f"Comparison on {self.n:,} cases of {self.n_patients:,} patients; declared: {self.primary}"
+        if self.n_seen:
+            head += f"\n{self.n_seen:,} case{'s' if self.n_seen > 1 else ''} of patients trained on left out"
         rows = [
             f"{'':24}{'metric':>10}{'first':>9}{'this':>9}{'difference':>12}{'95 % interval':>20}{'p':>8}{'Holm':>8}"
         ]
@@ -192,7 +199,8 @@ def compare(
     found: list[Difference] = []
     for name, own in zip(names[1:], ratios[1:], strict=True):
         found += _differences(name, names[0], own, ratios[0], counts, patient)
-    return Comparison(primary, len(kept), counts.shape[1], n_boot, _corrected(found, primary))
+    n_seen = int(labelled.sum()) - len(kept)
+    return Comparison(primary, len(kept), counts.shape[1], n_boot, _corrected(found, primary), n_seen)
 
 
 def _warn_of_moments(everyone: Sequence[Evaluated]) -> None:

@@ -15,7 +15,9 @@ __all__ = ["Notes", "Reveal", "check_reveal", "field_id", "notes_of", "without_l
 Reveal = Literal["at_once", "after_answer"]
 
 # What a rule or the record says, before any suggestion: it is never folded away.
-_OF_THE_RECORD = ("red_flag", "out_of_range_age", "unknown_codes", "values_not_used", "implausible_value")
+_OF_THE_RECORD = (
+    *("red_flag", "out_of_range_age", "unknown_codes", "values_not_used", "assumed_unit", "implausible_value"),
+)
 
 
 @dataclass(frozen=True, slots=True)

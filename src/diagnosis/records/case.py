@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
@@ -16,7 +17,7 @@ from diagnosis.errors import InputError, nearest
 from diagnosis.records.layout import Column
 from diagnosis.records.schema import TABLES
 
-__all__ = ["Case", "Finding"]
+__all__ = ["Case", "Finding", "unnamed_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,18 @@ def _check_value(value: object, status: object) -> None:
             f"found {float(value)}",
             "leave out a value that is not known; a finding that was not measured is left out altogether",
         )
+
+
+def unnamed_number(case_id: str) -> int | None:
+    """Return the number of a case that was given no name, 0 where it has none; None: it has a name of its own.
+
+    Examples
+    --------
+    >>> unnamed_number("case"), unnamed_number("case 2"), unnamed_number("c2")
+    (0, 2, None)
+    """
+    found = re.fullmatch(r"case(?: ([1-9][0-9]{0,8}))?", case_id)
+    return None if found is None else int(found[1] or 0)
 
 
 def _check_number(given: object, column: Column) -> None:

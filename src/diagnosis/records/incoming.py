@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from diagnosis.errors import InputError, nearest
 from diagnosis.records.differential import structs_of
+from diagnosis.records.other_words import near_columns
 from diagnosis.records.report import Problem
 from diagnosis.records.schema import FORMAT, TABLES, TableFormat
 
@@ -120,7 +121,7 @@ def _missing_columns(there: list[str], layout: TableFormat) -> list[Problem]:
     found = [
         Problem(
             *("error", "missing_column", layout.name, column.name, "the column is required and missing"),
-            near=tuple(nearest(column.name, there)),
+            near=near_columns(column.name, there),
         )
         for column in layout.columns.values()
         if column.required and column.name not in there

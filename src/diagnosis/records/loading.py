@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from diagnosis.errors import InputError, RecordsError, nearest
+from diagnosis.errors import InputError, RecordsError
 from diagnosis.records import checks, suspicions
 from diagnosis.records.checks import Fault
 from diagnosis.records.columns import Coerced, carried, coerce, plain
 from diagnosis.records.incoming import missing_parts, to_arrow
 from diagnosis.records.info import checked_info
+from diagnosis.records.other_words import near_choice, near_column, said_otherwise
 from diagnosis.records.quarantine import CASE_GONE, Reasons, row_numbers, set_aside, write_quarantine
 from diagnosis.records.report import Problem, Report, TableCount, listed
 from diagnosis.records.schema import FORMAT, TABLES, Column, TableFormat
@@ -85,7 +86,8 @@ def load(
     missing = missing_parts(sources)
     if missing:
         counts = {n: TableCount(len(t) + len(lines.get(n, ())), 0) for n, t in sources.items()}
-        raise _refusal(Report((*missing, *found), counts, refused=True))
+        foreign = [p for n, t in sources.items() for c in t.column_names for p in _unknown_column(c, TABLES[n])]
+        raise _refusal(Report((*missing, *found, *foreign), counts, refused=True))
     typed = {name: _typed(table, TABLES[name], info.get("timezone")) for name, table in sources.items()}
     tables = {name: t.table for name, t in typed.items()}
     faults = [f for t in typed.values() for f in t.faults]
@@ -105,8 +107,15 @@ def load(
     places = {n: np.delete(np.arange(len(t)), list(reasons[n])) if reasons[n] else None for n, t in tables.items()}
     odd = [_placed(f, places.get(f.table)) for f in suspicions.suspicions(kept, case, words_of(kept))]
     warned = [p for t in typed.values() for p in t.warned] + [p for p in found if p.severity != "error"]
-    warned += [_problem(f, _severity(f), numbers.get(f.table)) for f in odd if len(f.rows) or f.count]
+    warned += [_problem(f, _severity(f), numbers.get(f.table)) for f in odd if _told(f, sources)]
     return Loaded(kept, case, Report((*errors, *warned, *_followers(reasons, numbers)), counts, path))
+
+
+def _told(fault: Fault, sources: Mapping[str, pa.Table]) -> bool:
+    """Whether there is something to tell; a table whose rows were all set aside is not an empty one."""
+    if fault.kind in ("no_cases", "no_findings"):
+        return not len(sources[fault.table])
+    return bool(len(fault.rows) or fault.count)
 
 
 def _sources(raw: Mapping[str, Any], on_error: str) -> dict[str, pa.Table]:
@@ -165,7 +174,7 @@ def _typed(table: pa.Table, layout: TableFormat, zone: str | None) -> _Typed:
 def _unknown_column(name: str, layout: TableFormat) -> list[Problem]:
     if name.startswith("x_"):
         return []
-    near = tuple(nearest(name, layout.columns, 1))
+    near = near_column(name, layout.columns)
     says = "the column is not in the format: kept, not used"
     return [Problem("warning", "unknown_column", layout.name, name, says, near=near, count=1)]
 
@@ -193,7 +202,11 @@ def _bad_values(raw: pa.ChunkedArray, column: Column, table: str, bad: npt.NDArr
     near: tuple[str, ...] = ()
     names = column.choices or (("true", "false") if column.type == "flag" else ())
     if names:
-        near = _nearest_of(raw, rows, names)
+        meant = _meant(raw, rows, names)
+        near = tuple(dict.fromkeys(meant.values()))
+        if len(near) > 1:
+            said = "; ".join(f"{word}: {one}" for word, one in meant.items() if said_otherwise(word, one))
+            says += f" ({said})" if said else ""
     elif column.type in ("text", "code") and pa.types.is_floating(raw.type):
         says += "; a column of decimal numbers has lost how its ids were written, so read it as text"
     elif column.name == "value" and column.type == "number":
@@ -202,13 +215,15 @@ def _bad_values(raw: pa.ChunkedArray, column: Column, table: str, bad: npt.NDArr
     return Fault(kind, table, column.name, says, rows, near)
 
 
-def _nearest_of(raw: pa.ChunkedArray, rows: npt.NDArray[np.int64], names: Sequence[str]) -> tuple[str, ...]:
-    """What comes nearest to the different words that were found, a name once; the first words stand for all."""
-    texts = plain(raw)
+def _meant(raw: pa.ChunkedArray, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, str]:
+    """The allowed word that each different word may mean, where there is one; the first rows stand for all."""
+    texts = plain(raw).take(pa.array(rows[:_LOOKED_AT]))
+    if pa.types.is_integer(texts.type) or pa.types.is_boolean(texts.type):
+        texts = texts.cast(pa.string())
     if not pa.types.is_string(texts.type):
-        return ()
-    found = dict.fromkeys(texts[row].as_py() for row in rows[:_LOOKED_AT].tolist())
-    return tuple(dict.fromkeys(near for one in found for near in nearest(one, names, 1)))
+        return {}
+    found = {word: near_choice(word, names) for word in dict.fromkeys(texts.drop_null().to_pylist())}
+    return {word: near for word, near in found.items() if near is not None}
 
 
 def _row_faults(

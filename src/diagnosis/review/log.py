@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from diagnosis.errors import InputError, UnknownCodeError
+from diagnosis.records.case import unnamed_number
 from diagnosis.review import store
 from diagnosis.review.agreement import ReviewAgreement, agreement_of
 from diagnosis.review.answer import Review, Verdict, checked_review
@@ -109,7 +110,8 @@ class ReviewLog:
         Raises
         ------
         InputError
-            An answer that does not say what an answer must.
+            An answer that does not say what an answer must, or one about a case by hand that was given no name, where
+            the log holds another such case.
         UnknownCodeError
             A diagnosis that neither the vocabulary nor the model knows, with the nearest.
         WorkError
@@ -122,11 +124,13 @@ class ReviewLog:
         code = _code(differential, diagnosis)
         if when is None and verdict == "other" and shown and code == shown[0][0]:
             verdict = "agree"  # found without the list: the reviewer could not know
+        record = differential.records.digest()
+        self._check_name(differential, record)
         review = Review(
             reviewer=reviewer,
             case_id=differential.case_id,
             model=differential.model,
-            record=differential.records.digest(),
+            record=record,
             shown=shown,
             verdict=verdict,
             diagnosis=code,
@@ -141,6 +145,15 @@ class ReviewLog:
         values = checked_review(review).to_json()
         entry = store.add(self.path, self.wait, "review", values)
         return Review.from_json({**values, "time": entry.time, "seq": entry.seq})
+
+    def _check_name(self, one: Differential, record: str) -> None:
+        """Refuse a second case without a name of its own: it would be taken for the first one."""
+        if _is_unnamed(one) and any(r.case_id == one.case_id and r.record != record for r in self.reviews()):
+            raise InputError(
+                "a case with a name of its own",
+                "it was given none, and the log holds another record without one",
+                "name each case, Case(..., case_id=...), and ask about it again",
+            )
 
     def merge(self, answer: str | Path, differentials: Iterable[Differential]) -> Review:
         """Keep the answer to a consultation packet that came back as a file.
@@ -243,6 +256,12 @@ class ReviewLog:
         wanted = [case_ids] if isinstance(case_ids, str) else list(case_ids)
         entry = store.redact(self.path, self.wait, wanted, reason)
         return 0 if entry is None else len(json.loads(entry.content or "{}")["rows"])
+
+
+def _is_unnamed(one: Differential) -> bool:
+    """Whether it is a case by hand that was given no name; several at once were numbered."""
+    numbered = unnamed_number(one.case_id)
+    return numbered == 0 or (numbered is not None and one.records.column("patient_id")[0] is None)
 
 
 def _code(differential: Differential, diagnosis: str | None) -> str | None:

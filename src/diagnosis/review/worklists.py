@@ -13,6 +13,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from diagnosis.errors import InputError, WorkError
 from diagnosis.pages import Reveal, WorklistRow, check_reveal, render_worklist
 from diagnosis.readers.whole_folder import whole_folder
+from diagnosis.records.case import unnamed_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Worklist", "worklist"]
 
+_UNNAMED = "case"
 _URGENCIES = ("red_flag", "must_not_miss", "none")
 
 
@@ -36,11 +38,14 @@ class Worklist:
         Whether the tables and pages name the cases.
     withheld : frozenset of int
         Places, from 0, of the cases that are shown without suggestions, by choice.
+    names : tuple of str
+        What the tables call each case; its id where there are none.
     """
 
     differentials: tuple[Differential, ...]
     ids: bool = False
     withheld: frozenset[int] = frozenset()
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.differentials)
@@ -90,7 +95,7 @@ class Worklist:
 
         rows: list[dict[str, Any]] = [
             {
-                "case_id": one.case_id,
+                "case_id": self._name(place),
                 "urgency": urgency(one),
                 "diagnosis": one.ranked[0].diagnosis if one.ranked else None,
                 "probability": one.ranked[0].probability if one.ranked else float("nan"),
@@ -170,11 +175,15 @@ class Worklist:
     def _part(self, start: int, n: int) -> Worklist:
         """Return `n` cases from a place on, those withheld still withheld."""
         held = frozenset(place - start for place in self.withheld if start <= place < start + n)
-        return Worklist(self.differentials[start : start + n], self.ids, held)
+        return Worklist(self.differentials[start : start + n], self.ids, held, self.names[start : start + n])
+
+    def _name(self, place: int) -> str:
+        return self.names[place] if self.names else self[place].case_id
 
     def _html(self, lang: str, hrefs: Sequence[str] | None, fragment: bool, reveal: Reveal) -> str:
         folded = check_reveal(reveal) == "after_answer"
-        rows = [_row(one, self.ids, None if hrefs is None else hrefs[place]) for place, one in enumerate(self)]
+        labels = [self._name(place) if self.ids else None for place in range(len(self))]
+        rows = [_row(one, labels[place], None if hrefs is None else hrefs[place]) for place, one in enumerate(self)]
         rows = [_quiet(row, place in self.withheld, folded) for place, row in enumerate(rows)]
         synthetic = any(one.records.info.get("synthetic") for one in self)
         return render_worklist(rows, lang, fragment=fragment, synthetic=synthetic, folded=folded)
@@ -193,7 +202,8 @@ def worklist(
     differentials : iterable of Differential
         ``diagnoser.suggest(records)``.
     ids : bool
-        Name the cases by their id; by default they are numbered, and nothing identifies a patient.
+        Name the cases by their id; by default they are numbered, and nothing identifies a patient. Cases by hand that
+        were given no name and would all be called alike are named ``case 1``, ``case 2`` ... as they come here.
     withhold : float
         Share of the cases that are shown without suggestions, so that what readers find by themselves stays known; from
         0 to 1. Drawn among those without a red flag and without a must-not-miss diagnosis: nothing urgent is kept
@@ -214,7 +224,16 @@ def worklist(
         key=lambda i: (_URGENCIES.index(urgency(given[i])), not given[i].abstained, -doubt(given[i]), i),
     )
     ordered = tuple(given[i] for i in order)
-    return Worklist(ordered, ids, _drawn(ordered, withhold, seed))
+    names = _names([one.case_id for one in given])
+    return Worklist(ordered, ids, _drawn(ordered, withhold, seed), tuple(names[i] for i in order))
+
+
+def _names(ids: Sequence[str]) -> list[str]:
+    """Number the cases without a name of their own where two of them would be called alike."""
+    unnamed = [one for one in ids if unnamed_number(one) is not None]
+    if len(set(unnamed)) == len(unnamed):
+        return list(ids)
+    return [f"{_UNNAMED} {n}" if unnamed_number(one) is not None else one for n, one in enumerate(ids, start=1)]
 
 
 def _write_pages(folder: Path, part: Worklist, names: Sequence[str], lang: str, questions: int, reveal: Reveal) -> None:
@@ -242,7 +261,7 @@ def doubt(differential: Differential) -> float:
     return 1.0 - differential.ranked[0].probability if differential.ranked else 1.0
 
 
-def _row(one: Differential, ids: bool, href: str | None) -> WorklistRow:
+def _row(one: Differential, label: str | None, href: str | None) -> WorklistRow:
     words = one.records.vocabulary
     names = {s.diagnosis: _both(words, s.diagnosis) for s in one.ranked}
     level = urgency(one)
@@ -253,7 +272,7 @@ def _row(one: Differential, ids: bool, href: str | None) -> WorklistRow:
         urgent = tuple(names.get(code) or _both(words, code) for code in one.must_not_miss)
     years, days, sex = (one.records.column(name)[0] for name in ("age_years", "age_days", "sex"))
     return WorklistRow(
-        label=one.case_id if ids else None,
+        label=label,
         href=href,
         age_years=None if years != years else float(years),
         age_days=None if days != days else float(days),

@@ -148,18 +148,18 @@ class Differential:
     def to_fhir(self) -> dict[str, Any]:
         """The differential as a FHIR R4 RiskAssessment: plain values, one line of ``diagnosis suggest --format fhir``.
 
-        Its subject and encounter are the case's own `patient_id` and `case_id`; the findings that were used are named,
-        their values are not written. Probabilities are percentages, as FHIR has it.
+        Its subject and encounter are the case's own `patient_id` and `case_id`; its basis names the findings that were
+        used, each with what was seen of it: absent, uncertain, a value with its unit.
+        Probabilities are percentages, as FHIR has it.
         """
         from diagnosis.readers.fhir import risk_assessment
+        from diagnosis.suggestions.basis import basis_of
 
-        coded = self.records.coded
-        used = sorted({str(c) for c in coded.codes[coded.code]} - set(self.unknown_codes))
         return risk_assessment(
             self.to_json(),
             {s.diagnosis: s.name for s in self.ranked},
             patient=self.records.column("patient_id")[0],
-            basis=[(code, self.records.vocabulary.name(code)) for code in used],
+            basis=basis_of(self),
         )
 
     def to_html(

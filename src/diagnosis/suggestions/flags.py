@@ -21,6 +21,7 @@ Kind = Literal[
     "out_of_range_age",
     "unknown_codes",
     "values_not_used",
+    "assumed_unit",
     "implausible_value",
     "too_little_evidence",
     "trained_on",
@@ -40,7 +41,8 @@ class Flag:
     ----------
     kind : str
         ``must_not_miss``, ``red_flag``, ``out_of_range_age``, ``unknown_codes``, ``values_not_used``,
-        ``implausible_value``, ``too_little_evidence``, ``trained_on``, ``unlike_training`` or ``unlisted``.
+        ``assumed_unit``, ``implausible_value``, ``too_little_evidence``, ``trained_on``, ``unlike_training`` or
+        ``unlisted``.
     diagnosis : str, optional
         The diagnosis it is about.
     rule : str
@@ -86,7 +88,7 @@ class CaseFacts:
     similarity, far : float
         Cosine with the nearest training case, and below which it is unlike any.
     set_aside : SetAside
-        Values not used for what training knows of their finding.
+        Values not used for what training knows of their finding, or used in a unit assumed.
     unlisted, unlisted_at : float
         How little the list accounts for, and above which the diagnosis may be none of the known ones.
     """
@@ -148,6 +150,11 @@ def _about_values(case: CaseFacts) -> Iterator[Flag]:
         known = "; ".join(f"{code} is known in {', '.join(units)}" for code, units in doubt.items())
         values = {"n": len(doubt), "without_unit": {code: [*units] for code, units in doubt.items()}}
         yield Flag("values_not_used", f"values without a unit were not used: {known}", None, values)
+    assumed = {code: one for code, one in case.set_aside.assumed.items() if code not in case.implausible}
+    if assumed:
+        known = ", ".join(f"{code} in {unit}" for code, (_, unit) in assumed.items())
+        values = {"n": len(assumed), "assumed": {c: {"value": v, "unit": unit} for c, (v, unit) in assumed.items()}}
+        yield Flag("assumed_unit", f"values without a unit were taken as recorded in training: {known}", None, values)
     if case.implausible:
         rule = "values that no living patient has, a slip of the pen or another unit, were not used"
         yield Flag("implausible_value", rule, None, {"n": len(case.implausible), "codes": [*case.implausible]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +31,14 @@ __all__ = [
     "values_set_aside",
 ]
 
+T = TypeVar("T")
 _YEAR = 365.25
 _MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Values of one case that are not used for what training knows of their finding.
+    """Values of one case that training's knowledge of their finding bears on: not used, or used in a unit assumed.
 
     Attributes
     ----------
@@ -45,20 +46,24 @@ class SetAside:
         Codes of values without a unit where training had several, with the units known.
     far : tuple of str
         Codes of values far outside everything seen in training, sorted.
+    assumed : mapping of str to tuple of float and str
+        Codes of values without a unit that are used, with the value and the unit it is taken to be in.
     """
 
     without_unit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     far: tuple[str, ...] = ()
+    assumed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
 
 def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> dict[int, SetAside]:
-    """Return the values that encoding does not use for what training knows of their finding, by case.
+    """Return the values that encoding does not use for what training knows of their finding, or assumes the unit of.
 
-    `scales` are an encoder's ``values_``. Cases without such a value are left out.
+    By case; `scales` are an encoder's ``values_``. Cases without such a value are left out.
     """
-    coded, words = records.coded, {key: s for key, s in scales.items() if s.mixed or s.least is not None}
+    coded, words = records.coded, {key: s for key, s in scales.items() if s.unit or s.least is not None}
     units: dict[int, dict[str, tuple[str, ...]]] = {}
     far: dict[int, set[str]] = {}
+    assumed: dict[int, dict[str, tuple[float, str]]] = {}
     rows = np.flatnonzero(np.isfinite(coded.value) & coded.latest) if words else np.zeros(0, np.intp)
     for code, subject, number, here in _alike(coded, rows):
         name = str(coded.codes[code])
@@ -70,12 +75,27 @@ def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> dict
                 units.setdefault(int(coded.case[row]), {})[name] = scale.mixed
             continue
         value = in_unit(coded.value[here], None if number < 0 else str(coded.units[number]), scale.unit, scale.loinc)
-        if value is not None:
-            low, high = scale.ends
-            for row in here[usable(value) & ((value < low) | (value > high))].tolist():
-                far.setdefault(int(coded.case[row]), set()).add(name)
-    cases = sorted({*units, *far})
-    return {i: SetAside(dict(sorted(units.get(i, {}).items())), tuple(sorted(far.get(i, ())))) for i in cases}
+        if value is None:
+            continue
+        outside = (value < scale.ends[0]) | (value > scale.ends[1])
+        for row in here[usable(value) & outside].tolist():
+            far.setdefault(int(coded.case[row]), set()).add(name)
+        if number < 0 and scale.unit and _tells(scale.unit):
+            for row in here[usable(value) & ~outside].tolist():
+                assumed.setdefault(int(coded.case[row]), {})[name] = float(coded.value[row]), scale.unit
+    return {
+        i: SetAside(_sorted(units.get(i, {})), tuple(sorted(far.get(i, ()))), _sorted(assumed.get(i, {})))
+        for i in sorted({*units, *far, *assumed})
+    }
+
+
+def _sorted(by_code: Mapping[str, T]) -> dict[str, T]:
+    return dict(sorted(by_code.items()))
+
+
+def _tells(unit: str) -> bool:
+    """Whether a number without the unit may mean something else: a score, a pH or a plain number has no other."""
+    return unit not in ("1", "[pH]") and not unit.startswith("{")
 
 
 def _alike(coded: CodedFindings, rows: npt.NDArray[np.intp]) -> Iterator[tuple[int, int, int, npt.NDArray[np.intp]]]:
@@ -128,20 +148,29 @@ def plausible(records: Records, rows: npt.NDArray[np.bool_] | None = None) -> Re
 
 
 def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str, ...]]:
-    """Return the nearest names of findings that may be misspelt; nothing for those that resemble none.
+    """Return the nearest findings of texts that may be misspelt, or names where a code belongs; none that is unlike.
 
-    Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
+    A finding stands with its code, and with the name by which it was found where that is another. Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
     """
     made = {}
-    known: list[str] | None = None
+    known: dict[str, str] | None = None
     for text in unknown[:_MOST_NAMES]:
         if ":" in text:
             continue
         if known is None:
-            terms = words.findings.values()
-            known = [n for t in terms for n in (*t.names.values(), *t.synonyms, *(() if ":" in t.code else (t.code,)))]
+            known = _codes_by_name(words)
         if near := nearest(text, known):
-            made[text] = tuple(near)
+            by_code = {known[name]: name for name in reversed(near)}
+            made[text] = tuple(code if name == code else f"{code} {name}" for code, name in reversed(by_code.items()))
+    return made
+
+
+def _codes_by_name(words: Vocabulary) -> dict[str, str]:
+    """Every name of a finding, and its code where it reads as a word; the first finding of a name."""
+    made: dict[str, str] = {}
+    for term in words.findings.values():
+        for name in (*(() if ":" in term.code else (term.code,)), *term.names.values(), *term.synonyms):
+            made.setdefault(name, term.code)
     return made
 
 

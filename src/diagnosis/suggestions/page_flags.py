@@ -7,6 +7,7 @@ from typing import Any
 
 from diagnosis.explanation import Evidence
 from diagnosis.pages import FlagView
+from diagnosis.pages.numbers import unit_text, value_text
 from diagnosis.pages.observations import in_language
 from diagnosis.suggestions.page_names import diagnosis_name, finding_name
 from diagnosis.vocabulary import Vocabulary
@@ -48,6 +49,10 @@ _NO_UNIT = {
     "en": "Values without a unit were not used; known units: {names}.",
     "zh": "缺少单位的数值未被使用；已知单位：{names}。",
 }
+_ASSUMED = {
+    "en": "{n} value{s} without a unit {was} taken as recorded in training: {names}. Check the unit.",
+    "zh": "{n}个未注明单位的数值按训练数据的单位理解：{names}。请核对单位。",
+}
 
 
 def flag_view(kind: str, rule: str, diagnosis: str | None, values: Mapping[str, Any], words: Vocabulary) -> FlagView:
@@ -62,6 +67,8 @@ def flag_view(kind: str, rule: str, diagnosis: str | None, values: Mapping[str, 
         says = {lang: text.format(names=", ".join(names[lang])) for lang, text in sentence.items()}
     elif kind == "values_not_used" and "without_unit" in values:
         says = _without_unit(values["without_unit"], words)
+    elif kind == "assumed_unit":
+        says = _assumed(values["assumed"], words)
     return FlagView(
         kind=kind, says=says, diagnosis=diagnosis_name(words, diagnosis) if diagnosis else None, values=values
     )
@@ -75,6 +82,18 @@ def _without_unit(units: Mapping[str, Sequence[str]], words: Vocabulary) -> Text
             for code, known in units.items()
         ]
         said[lang] = text.format(names=", ".join(named))
+    return said
+
+
+def _assumed(taken: Mapping[str, Mapping[str, Any]], words: Vocabulary) -> Text:
+    said, n = {}, len(taken)
+    for lang, text in _ASSUMED.items():
+        named = [
+            f"{in_language(finding_name(words, code), lang, code)} {value_text(one['value'])} "
+            f"({unit_text(one['unit'], lang)})"
+            for code, one in taken.items()
+        ]
+        said[lang] = text.format(n=n, s="" if n == 1 else "s", was="was" if n == 1 else "were", names=", ".join(named))
     return said
 
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from diagnosis.vocabulary.units import ucum_of
+from diagnosis.vocabulary.units import ucum_beside
 
 __all__ = ["implausible", "suspected_unit_swaps"]
 
@@ -46,7 +46,7 @@ def implausible(values: npt.NDArray[np.float64], unit: str, code: str | None) ->
     """
     bounds = _bounds().get((code or "").removeprefix("LOINC:"), {})
     found: npt.NDArray[np.bool_] = np.zeros(np.shape(values), bool)
-    unit = ucum_of(unit)
+    unit = ucum_beside(unit, bounds)
     return ~np.isnan(values) & ~_inside(values, bounds[unit]) if unit in bounds else found
 
 
@@ -79,7 +79,7 @@ def suspected_unit_swaps(values: npt.NDArray[np.float64], unit: str, code: str |
     values = np.asarray(values, np.float64)
     suspected = np.full(values.shape, None, dtype=object)
     bounds = _bounds().get((code or "").removeprefix("LOINC:"), {})
-    unit = ucum_of(unit)
+    unit = ucum_beside(unit, bounds)
     if unit not in bounds:
         return suspected
     impossible = ~np.isnan(values) & ~_inside(values, bounds[unit])

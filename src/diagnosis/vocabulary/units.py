@@ -6,6 +6,7 @@ Here, and nowhere else, a common spelling is taken for the unit it means; record
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache, lru_cache
 from importlib.resources import files
 from threading import RLock
@@ -18,7 +19,7 @@ from diagnosis.vocabulary.analytes import Analyte, analyte
 from diagnosis.vocabulary.comparable import comparable, equivalents
 from diagnosis.vocabulary.spellings import spelt, spelt_in_capitals, written_ucum
 
-__all__ = ["common_units", "convert", "is_unit", "ucum_of"]
+__all__ = ["common_units", "convert", "is_unit", "ucum_beside", "ucum_of"]
 
 # Seen on nearly every record, and known to be UCUM; they spare seconds of building the full registry of units.
 _COMMON = frozenset(
@@ -33,6 +34,8 @@ _COMMON = frozenset(
 # Not in the registry of units, and without any other unit to convert to.
 _ALONE = frozenset({"[pH]"})
 _TEMPERATURES = frozenset({"Cel", "K", "[degF]", "[degR]", "[degRe]"})
+# Coulomb and farad in UCUM; degrees where what was measured is known to be a temperature.
+_DEGREES = {"C": "Cel", "c": "Cel", "F": "[degF]", "f": "[degF]"}
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 # No unit of a record has an exponent of three digits; the arithmetic of one with nine would never end.
 _HUGE_EXPONENT = re.compile(r"(?:10[*^]|[A-Za-z\]'%*^])[+-]?[0-9]{3}|[0-9]{8}")
@@ -108,6 +111,20 @@ def ucum_of(unit: str) -> str:
     return found or unit
 
 
+def ucum_beside(unit: str, known: Collection[str]) -> str:
+    """As `ucum_of`, for a code whose `known` units are told: ``C`` and ``F`` are degrees beside ``Cel`` or ``[degF]``.
+
+    Alone they are coulomb and farad, the UCUM units of that name, and are left so.
+
+    Examples
+    --------
+    >>> ucum_beside("C", ["Cel"]), ucum_beside("f", ["Cel", "[degF]"]), ucum_beside("C", ["A.s"])
+    ('Cel', '[degF]', 'C')
+    """
+    unit = ucum_of(unit)
+    return _DEGREES.get(unit, unit) if "Cel" in known or "[degF]" in known else unit
+
+
 def is_unit(unit: str) -> bool:
     """Tell whether `unit` is a UCUM unit (case-sensitive); spellings of one are none, see `ucum_of`.
 
@@ -137,7 +154,7 @@ def convert(
     values : ndarray of float64
         In `from_unit`; NaN stays NaN.
     from_unit, to_unit : str
-        UCUM, or common spellings.
+        UCUM, or common spellings; beside ``Cel`` and ``[degF]`` also ``C`` and ``F`` (see `ucum_beside`).
     code : str, optional
         LOINC code of what was measured, for its molar mass and charge.
 
@@ -156,6 +173,7 @@ def convert(
     True
     """
     from_unit, to_unit = ucum_of(from_unit), ucum_of(to_unit)
+    from_unit, to_unit = ucum_beside(from_unit, (to_unit,)), ucum_beside(to_unit, (from_unit,))
     if from_unit == to_unit:
         return values
     if {_without_annotations(u) for u in (from_unit, to_unit)} <= _TEMPERATURES:

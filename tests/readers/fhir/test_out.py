@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.cli.commands import done
 from tests.small import small_records
 
+import diagnosis as dx
 from diagnosis.readers import write_records
 from diagnosis.readers.fhir import risk_assessment
 from diagnosis.readers.fhir.out import NOTE
@@ -32,6 +33,7 @@ DIFFERENTIALS = st.fixed_dictionaries(
         "unknown_codes": st.lists(CODES, max_size=2),
     }
 )
+BASIS = st.lists(st.tuples(CODES, CODES, st.sampled_from(["present", "absent", "39.4 Cel"])), max_size=3)
 
 
 def valid(resource: dict[str, Any]) -> Any:
@@ -40,7 +42,7 @@ def valid(resource: dict[str, Any]) -> Any:
     return model.model_validate(json.loads(json.dumps(resource)))
 
 
-@given(DIFFERENTIALS, st.none() | st.text(min_size=1, max_size=80), st.lists(st.tuples(CODES, CODES), max_size=3))
+@given(DIFFERENTIALS, st.none() | st.text(min_size=1, max_size=80), BASIS)
 def test_every_differential_is_a_valid_resource(differential: dict[str, Any], patient: str | None, basis: Any) -> None:
     made = risk_assessment(differential, {"measles": "Measles"}, patient=patient, basis=basis)
     assert valid(made).get_resource_type() == "RiskAssessment"
@@ -69,7 +71,7 @@ def test_what_a_clinician_finds_in_it() -> None:
         },
         {"ICD10:B05.9": "measles", "flu": "influenza"},
         patient="p1",
-        basis=[("LOINC:8310-5", "body temperature")],
+        basis=[("LOINC:8310-5", "body temperature", "39.4 Cel"), ("rash", "rash", "absent")],
     )
     assert (made["status"], made["subject"], made["encounter"]) == (
         "preliminary",
@@ -81,7 +83,8 @@ def test_what_a_clinician_finds_in_it() -> None:
     assert measles["outcome"] == {"coding": [coding], "text": "measles"}
     assert (measles["probabilityDecimal"], flu["probabilityDecimal"]) == (62.0, 18.0)
     assert other["outcome"]["text"] == "None of the listed"
-    assert made["basis"] == [{"type": "Observation", "display": "body temperature (LOINC:8310-5)"}]
+    assert [one["type"] for one in made["basis"]] == ["Observation", "Observation"]
+    assert [one["display"] for one in made["basis"]] == ["body temperature (LOINC:8310-5): 39.4 Cel", "rash: absent"]
     text = " ".join(n["text"] for n in made["note"])
     for part in (
         "no dose",
@@ -102,8 +105,26 @@ def test_from_a_fitted_model_and_from_the_command(tmp_path: Path) -> None:
         assert one["subject"] == {"reference": f"Patient/{row.patient_id}"}
         assert one["encounter"] == {"reference": f"Encounter/{row.case_id}"}
         assert 99 < sum(p["probabilityDecimal"] for p in one["prediction"]) <= 100 + 1e-6
-    values = records.frame("findings")["value"].dropna().head(20).astype(str)
-    assert not [v for v in values if f'"{v}"' in json.dumps(made) or f" {v} " in json.dumps(made)]
+    by_hand = dx.Case(
+        findings=[
+            dx.Finding("cough", status="absent"),
+            dx.Finding("rash", status="uncertain"),
+            dx.Finding("wheeze"),
+            dx.Finding("LOINC:8310-5", value=39.4, unit="Cel", comparator=">="),
+            dx.Finding("asthma_history", subject="mother", status="absent"),
+            dx.Finding("stool", text="watery"),
+            dx.Finding("nobody knows"),
+        ]
+    )
+    basis = valid(diagnoser.suggest(by_hand).to_fhir()).basis
+    assert [one.display for one in basis] == [
+        "body temperature (LOINC:8310-5): ≥39.4 Cel",
+        "mother: asthma in the family (asthma_history): absent",
+        "cough: absent",
+        "rash: uncertain",
+        "stool: watery",
+        "wheeze: present",
+    ]
     diagnoser.save(tmp_path / "model")
     write_records(records[:3], tmp_path / "records")
     lines = done("suggest", tmp_path / "model", tmp_path / "records", "--format", "fhir").stdout.splitlines()

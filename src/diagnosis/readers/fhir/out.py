@@ -23,7 +23,7 @@ def risk_assessment(
     names: Mapping[str, str] | None = None,
     *,
     patient: str | None = None,
-    basis: Sequence[tuple[str, str]] = (),
+    basis: Sequence[tuple[str, str, str]] = (),
 ) -> dict[str, Any]:
     """Write a differential as a RiskAssessment.
 
@@ -38,8 +38,8 @@ def risk_assessment(
         What the diagnoses are called, by code.
     patient : str, optional
         Id of the Patient; the subject is the patient of the encounter, unnamed, when not given.
-    basis : sequence of (code, name), optional
-        Findings that were used; their values are not written.
+    basis : sequence of (code, name, seen), optional
+        Findings that were used and what was seen of each: ``present``, ``absent``, ``uncertain`` or a value.
 
     Returns
     -------
@@ -59,7 +59,8 @@ def risk_assessment(
     }
     if basis:
         made["basis"] = [
-            {"type": "Observation", "display": f"{name} ({code})" if name != code else code} for code, name in basis
+            {"type": "Observation", "display": f"{name} ({code}): {seen}" if name != code else f"{code}: {seen}"}
+            for code, name, seen in basis
         ]
     predictions = [_prediction(one, names) for one in differential["ranked"]]
     if differential.get("other") is not None:

@@ -149,7 +149,8 @@ def test_convert_and_back(ward_folder: Path, ward: Records, tmp_path: Path):
     found = done("convert", ward_folder, tmp_path / "made", "--from", "tables")
     assert "242 cases" in found.stdout
     assert read_records(tmp_path / "made").digest() == read_records(ward_folder).digest()
-    assert "something in it" in refused("convert", ward_folder, tmp_path / "made", "--from", "tables")
+    said = refused("convert", ward_folder, tmp_path / "made", "--from", "tables")
+    assert "something in it. name another folder, or empty it first" in said
 
 
 def test_records_of_another_format_serve_as_tables_do(
@@ -202,7 +203,9 @@ def test_two_models_are_compared_on_the_same_cases(
     assert {one["metric"] for one in found["differences"]} >= {"top.1", "log_loss"}
     assert "top.1" in done(*arguments, "--metric", "top.1").stdout
     every = ("compare", trained["model"], trained["model"], write_records(ward, tmp_path / "all"))
-    assert "trained on" in refused(*every)
+    said = refused(*every)
+    assert "trained on" in said
+    assert "--on-seen leave_out judges the others alone; --on-seen report" in said
     left = json.loads(done(*every, "--on-seen", "leave_out", "--json").stdout)
     assert (left["n"], left["n_seen"]) == (found["n"], known.sum())
     assert f"{known.sum()} cases of patients trained on left out" in done(*every, "--on-seen", "leave_out").stdout

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from diagnosis.errors import InputError, UnknownNameError
-from diagnosis.evaluation import evaluate
+from diagnosis.evaluation import compare, evaluate, report
 from diagnosis.evaluation.groups import age_groups, groups_of
 from diagnosis.records import Case, Finding, Records
 from diagnosis.suggestions.diagnoser import Diagnoser
@@ -127,6 +127,12 @@ def test_suspicions_are_looked_for_unless_declined(diagnoser, records):
 def test_records_without_a_diagnosis_cannot_be_evaluated(diagnoser):
     with pytest.raises(InputError, match="none of the 1 cases"):
         evaluate(diagnoser, Records.from_cases([Case([Finding("cough")])]))
+
+
+def test_what_is_no_records_is_refused(diagnoser):
+    for ask in (evaluate, report, lambda one, given: compare(one, one, given)):
+        with pytest.raises(InputError, match="found str"):
+            ask(diagnoser, "path")
 
 
 def test_an_unknown_group_is_refused_with_the_nearest(diagnoser, records):

@@ -43,10 +43,23 @@ def test_what_confirmed_a_diagnosis_is_counted_and_few_are_left_out() -> None:
     }
     findings = {"case_id": ["c0"], "code": ["rash"], "status": ["present"]}
     records = dx.Records.from_tables({"cases": cases, "findings": findings, "labels": labels})
-    made = confirmed_by(records, ["B05.9"])
+    y = records.labels()
+    made = confirmed_by(records, y)
     assert made == {"B05.9": {"laboratory": 6}}
-    assert confirmed_by(records, ["A09.9"]) == {}
-    assert confirmed_by(small_records(5), ["B05.9"]) == {}
+    assert confirmed_by(records, np.full(12, "A09.9", object)) == {}
+    assert confirmed_by(small_records(5), small_records(5).labels()) == {}
+    # Other roles, other diagnoses and a second label of a case add nothing: of two, the one of lower rank counts.
+    more = {
+        "case_id": cases["case_id"] * 3,
+        "diagnosis": ["B05.9"] * 24 + ["A09.9"] * 12,
+        "role": ["principal"] * 12 + ["complication"] * 6 + ["principal"] * 6 + ["principal"] * 12,
+        "status": ["confirmed"] * 36,
+        "basis": ["laboratory"] * 12 + ["imaging"] * 24,
+        "rank": [2] * 12 + [1] * 24,
+    }
+    several = confirmed_by(dx.Records.from_tables({"cases": cases, "findings": findings, "labels": more}), y)
+    assert several == {"B05.9": {"imaging": 6, "laboratory": 6}}
+    assert confirmed_text({"confirmed_by": several, "n_by_diagnosis": {"B05.9": 11}}, "B05.9") is None
     assert confirmed_text({"confirmed_by": made}, "B05.9") == {"en": "by laboratory 6", "zh": "检验 6"}
     assert confirmed_text({}, "B05.9") is None
 

@@ -22,7 +22,6 @@ from diagnosis.models.ranker.learning import _pairs, _tally, _temperature, whole
 from diagnosis.models.ranker.logistic import fit_logistic
 from diagnosis.models.ranker.pairs import FEATURES, Pairs
 from diagnosis.models.ranker.rerank import Lists, stack_lists
-from diagnosis.models.scale import METHODS, fit_scale
 from diagnosis.models.validation import TrainingSet, check_training
 
 FEW_TREES = BoostedModel(rounds=10, min_cases_leaf=2, early_stopping=0)
@@ -138,9 +137,6 @@ def test_weights_and_temperatures_do_not_count_it_as_wrong():
     """Scores that put first what a case has too are right: they are kept, and not flattened."""
     cases, scores = misled()
     kept, y, also, plain = scores.copy(), cases.y, cases.also, replace(cases, also=None)
-    for method in METHODS:
-        assert fit_scale(scores, y, method=method, also=also).beta > fit_scale(scores, y, method=method).beta
-    assert fit_scale(scores[:60], y[:60], also=also[:60]).sureness is None
     rows = [np.arange(66)]
     assert _temperature([scores], rows, cases) > _temperature([scores], rows, plain)
     weights = [blend_weights(scores, np.zeros_like(scores), y, np.ones(66), one)[0] for one in (also, None)]

@@ -105,9 +105,10 @@ def test_values_without_a_unit_among_others_with_one() -> None:
     assert "1 of these values will be taken to be in the one unit known" in found["missing_unit"].says
     rows = [{"code": "t", "value": 39.0, "unit": u, "case_id": c} for u, c in (("Cel", "a"), ("[degF]", "b"))]
     both = (*rows, {"code": "t", "value": 38.0, "case_id": "c"})
-    assert "1 will not be used, for their code has several: t" in kinds(reported(*both))["missing_unit"].says
+    several = kinds(reported(*both))["missing_unit"].says
+    assert "1 are of codes that have several (t): a model that learned several units of a code does not use" in several
     stated = kinds(reported(*both, vocabulary={"code": ["t"], "unit": ["Cel"]}))["missing_unit"].says
-    assert "will not be used" not in stated
+    assert "several" not in stated
     assert not kinds(reported({"code": "t", "value": 39.0, "unit": "Cel"}, {"code": "u", "value": 102.0}))
 
 
@@ -150,6 +151,44 @@ def test_every_misspelling_is_told_its_nearest() -> None:
     with pytest.raises(RecordsError) as caught:
         reported(*({"code": "cough", "status": word} for word in ("?", "presnt", "abscent")))
     assert caught.value.report.errors[0].near == ("present", "absent")
+
+
+@pytest.mark.parametrize(
+    ("words", "near", "says"),
+    [
+        (["no", "n/a"], ("absent",), ""),
+        (["Y", "阳性", "present "], ("present",), ""),
+        (["无", "Present", "abscent", "?"], ("absent", "present"), "(无: absent; Present: present)"),
+        ([0, 1], ("absent", "present"), "(0: absent; 1: present)"),
+        (["?"], (), ""),
+    ],
+)
+def test_what_other_words_for_a_state_mean(words: list[Any], near: tuple[str, ...], says: str) -> None:
+    with pytest.raises(RecordsError) as caught:
+        reported(*({"code": "cough", "status": word} for word in words))
+    problem = caught.value.report.errors[0]
+    assert problem.near == near
+    assert problem.says == f"must be present | absent | uncertain, never empty {says}".rstrip()
+
+
+def test_what_other_names_of_a_column_mean() -> None:
+    cases = {name: ["A"] * 6 for name in ("age", "gender", "年龄", "dx", "ward")}
+    found = {p.column: p.near for p in reported(cases=cases).report.warnings if p.kind == "unknown_column"}
+    wanted = {"age": ("age_years",), "gender": ("sex",), "年龄": ("age_years",), "dx": ("diagnosis",), "ward": ()}
+    assert found == wanted
+    with pytest.raises(RecordsError) as caught:
+        reported(cases={"sex": ["女", *["female"] * 5]})
+    assert caught.value.report.errors[0].near == ("female",)
+    with pytest.raises(RecordsError) as caught:
+        Records.from_tables(
+            {
+                "cases": {"visit_id": ["a"], "gender": ["F"], "secret": ["b"]},
+                "findings": {"case_id": ["a"], "code": ["x"], "status": ["present"]},
+            }
+        )
+    report = caught.value.report
+    assert [p.near for p in report.errors] == [("visit_id",)]
+    assert [p.column for p in report.warnings] == ["visit_id", "gender"], "and no name that may be data"
 
 
 def test_rare_diagnoses() -> None:

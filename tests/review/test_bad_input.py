@@ -65,7 +65,7 @@ def test_a_value_in_a_disagreeing_unit_is_shown_and_said_not_to_be_used(named: l
     case = dx.Case(age_years=4, sex="female", findings=[odd, dx.Finding("rash"), dx.Finding("cough")])
     page = diagnoser.suggest(case).to_html()
     assert "39.4\u00a0kg" in page
-    assert "Values whose unit does not convert were not used." in page
+    assert "Values whose unit does not convert were not used: " in page
 
 
 def test_a_folder_that_may_not_be_written_to(

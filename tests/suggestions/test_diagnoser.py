@@ -144,7 +144,10 @@ def test_a_value_in_a_foreign_unit_is_said_and_not_used(fitted: Diagnoser) -> No
     found = fitted.suggest(Case([Finding("wheeze"), Finding("LOINC:8310-5", value=39.0, unit="kg")]))
     assert found.not_used["values"] == 1
     assert "values_not_used" in {f.kind for f in found.flags}
-    assert "未被使用" in found.to_html("zh")
+    assert "not used, the unit does not convert: " in str(found)
+    assert "(LOINC:8310-5) 39 kg" in str(found)
+    assert "39 kg." in found.to_html("en")
+    assert "39 kg。" in found.to_html("zh")
 
 
 def test_a_value_without_a_unit_is_used_and_said(fitted: Diagnoser) -> None:

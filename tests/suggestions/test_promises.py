@@ -14,6 +14,8 @@ from diagnosis.errors import DiagnosisWarning, InputError, RecordsError
 from diagnosis.evaluation import evaluate
 from diagnosis.records import Case, Finding, Records
 from diagnosis.suggestions import Diagnoser, Policy, load_bundle
+from diagnosis.suggestions.inputs import near_names
+from diagnosis.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,19 @@ def test_a_misspelt_finding_gets_the_nearest_names(fitted: Diagnoser) -> None:
     assert "perhaps cough?" in found.to_html()
     assert "not understood: HP:0012735, coufh (perhaps cough?)" in str(found)
     assert "是否指cough" in found.to_html("zh")
+
+
+def test_a_name_where_a_code_belongs_gets_the_code() -> None:
+    terms = [
+        {"code": "LOINC:8310-5", "name": "Body temperature", "name_zh": "体温"},
+        {"code": "cough", "name": "Cough"},
+    ]
+    found = near_names(["Body temperature", "体温", "coufh", "zzz"], Vocabulary.from_rows(terms, []))
+    assert found == {
+        "Body temperature": ("LOINC:8310-5 Body temperature",),
+        "体温": ("LOINC:8310-5 体温",),
+        "coufh": ("cough",),
+    }
 
 
 def test_a_value_no_patient_has_is_flagged(fitted: Diagnoser) -> None:

@@ -41,7 +41,8 @@ def test_a_value_far_from_training_is_flagged(encoder: FindingEncoder, value: fl
 
 def test_a_unit_that_does_not_convert_is_another_matter(encoder: FindingEncoder) -> None:
     (flag,) = flags(encoder, Finding("体温", value=39.0, unit="kg"))
-    assert (flag.rule, flag.values) == ("values whose unit does not convert were not used", {"n": 1})
+    assert flag.rule == "values whose unit does not convert were not used"
+    assert flag.values == {"n": 1, "foreign": {"体温": {"value": 39.0, "unit": "kg"}}}
 
 
 def test_usual_values_are_not_flagged(encoder: FindingEncoder) -> None:

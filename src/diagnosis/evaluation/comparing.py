@@ -17,6 +17,7 @@ from diagnosis.evaluation.evaluate_batch import PRIMARY, check_metric, is_label,
 from diagnosis.evaluation.outcomes import score_cases
 from diagnosis.evaluation.scores import ratios_of
 from diagnosis.models.batch import Batch
+from diagnosis.records.given import checked_records
 from diagnosis.records.labels import OTHER
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def compare(
             "give two diagnosers, and for example n_boot=2000",
         )
     everyone = [first, *others]
+    checked_records(records)
     y = None if y is None else given_labels(records, y)
     truths = [np.asarray(one.truth(records, y), dtype=object) for one in everyone]
     labelled = np.logical_and.reduce([is_label(truth) for truth in truths])

@@ -19,6 +19,7 @@ from diagnosis.evaluation.reference_lists import ListScores, score_lists
 from diagnosis.evaluation.suspicion import Suspicion
 from diagnosis.evaluation.suspicions import find_suspicions, trained_on
 from diagnosis.models.batch import Batch
+from diagnosis.records.given import checked_records
 from diagnosis.records.splits import said_rows
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def evaluate(
     """
     check_metric(primary)
     names = (by,) if isinstance(by, str) else tuple(by)
-    groups = groups_of(records, names)
+    groups = groups_of(checked_records(records), names)
     given = given_labels(records, y)
     truth = np.asarray(diagnoser.truth(records, y), dtype=object)
     kept = np.flatnonzero(unseen_rows(diagnoser, records, is_label(truth), on_seen))

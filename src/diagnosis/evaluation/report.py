@@ -22,6 +22,7 @@ from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.evaluation.verification import Verification, evaluate_verified
 from diagnosis.pages import ReportPage, render_report
 from diagnosis.pages.translations import phrase
+from diagnosis.records.given import checked_records
 from diagnosis.records.labels import OTHER
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ def report(
     InputError
         No case has a diagnosis, or a patient was trained on.
     """
+    checked_records(records)
     asked: dict[str, Any] = {"n_boot": n_boot, "seed": seed, "on_seen": on_seen}
     groups = [name for name in by if _has(records, name)]
     found = evaluation or evaluate(diagnoser, records, by=groups, min_cell=min_cell, **asked)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diagnosis.errors import InputError, nearest
-from diagnosis.models.also import AlsoMatrix, shut_copy
 from diagnosis.models.calibration import fit_temperature
 from diagnosis.models.protocol import FloatArray
 from diagnosis.models.sureness import Sureness, fit_sureness
@@ -88,7 +87,6 @@ def fit_scale(
     *,
     method: Method = "adaptive",
     groups: ArrayLike | None = None,
-    also: AlsoMatrix = None,
 ) -> Scale:
     """Choose the scale on scores of cases the model was not trained on.
 
@@ -103,9 +101,6 @@ def fit_scale(
         it was not chosen on; see `fit_sureness`.
     groups : array of shape (n_cases,), optional
         The patient of each case.
-    also : CSR matrix of shape (n_cases, n_diagnoses), optional
-        Diagnoses that a case has too: they have no part in its loss, and the case says nothing of how often the first
-        diagnosis is right.
     """
     if method not in METHODS:
         raise InputError(
@@ -114,9 +109,8 @@ def fit_scale(
             "use one of these",
             near=nearest(str(method), METHODS),
         )
-    s = np.asarray(scores, dtype=np.float64)
-    beta = fit_temperature(shut_copy(s, also), y_index, sample_weight)
+    beta = fit_temperature(scores, y_index, sample_weight)
     if method == "temperature":
         return Scale(beta)
-    alone = y_index if also is None else np.where(np.diff(also.indptr) > 0, -1, np.asarray(y_index))
-    return Scale(beta, fit_sureness(beta * s, alone, sample_weight, groups=groups))
+    scaled = beta * np.asarray(scores, dtype=np.float64)
+    return Scale(beta, fit_sureness(scaled, y_index, sample_weight, groups=groups))

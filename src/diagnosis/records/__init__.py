@@ -2,12 +2,14 @@
 
 Public names: `Records` (many cases), `Case` and `Finding` (one by hand), `Report` and `Problem` (what was wrong),
 `Moment` (what `as_of` set aside), `Split` and `split` (two sides without a shared patient), `OTHER`, `pool` and
-`labels_of` (the diagnosis to learn), `recode` (retired codes brought up to date), `TABLES` (format 1).
+`labels_of` (the diagnosis to learn), `recode` (retired codes brought up to date), `checked_records` (refuses what is no
+`Records`), `TABLES` (format 1).
 """
 
 from diagnosis.records.as_of import At, Moment, UnknownTime
 from diagnosis.records.case import Case, Finding
 from diagnosis.records.coded import CodedFindings
+from diagnosis.records.given import checked_records
 from diagnosis.records.labels import OTHER, Pooling, Rest, labels_of, pool
 from diagnosis.records.recode import Recoded, recode
 from diagnosis.records.records import Records
@@ -32,6 +34,7 @@ __all__ = [
     "Rest",
     "Split",
     "UnknownTime",
+    "checked_records",
     "labels_of",
     "pool",
     "recode",

@@ -82,7 +82,7 @@ def labels_of(
         pc.is_in(labels["status"].cast(pa.string()), pa.array(list(status), pa.string())),
     )
     rows = labels.filter(pc.fill_null(counts, False))
-    by_case = _best(rows)
+    by_case = judged(rows)
     if by_case:
         ids = cases["case_id"].to_pylist()
         for i in np.flatnonzero(made == None):  # noqa: E711 - elementwise on an object array
@@ -130,15 +130,15 @@ def _known_status(status: Sequence[str]) -> tuple[str, ...]:
     return status
 
 
-def _best(rows: pa.Table) -> dict[str, str]:
+def judged(rows: pa.Table, column: str = "diagnosis") -> dict[str, str]:
     """The judgement that counts for each case: they are put in order, worst first, and the last one stays."""
     last = np.iinfo(np.int64).max
     none = np.full(len(rows), last)
     rank = np.asarray(pc.fill_null(rows["rank"], last)) if "rank" in rows.column_names else none
     time = np.asarray(pc.fill_null(rows["time"].cast(pa.int64()), -last)) if "time" in rows.column_names else none
     order = pa.array(np.lexsort((np.arange(len(rows)), time, -rank)))
-    cases, diagnoses = rows["case_id"].take(order), rows["diagnosis"].cast(pa.string()).take(order)
-    return dict(zip(cases.to_pylist(), diagnoses.to_pylist(), strict=True))
+    cases, said = rows["case_id"].take(order), rows[column].cast(pa.string()).take(order)
+    return dict(zip(cases.to_pylist(), said.to_pylist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,8 +86,9 @@ def load(
     missing = missing_parts(sources)
     if missing:
         counts = {n: TableCount(len(t) + len(lines.get(n, ())), 0) for n, t in sources.items()}
-        foreign = [p for n, t in sources.items() for c in t.column_names for p in _unknown_column(c, TABLES[n])]
-        raise _refusal(Report((*missing, *found, *foreign), counts, refused=True))
+        # Where a header is missing, its names are somebody's data: only what resembles a name of the format is told.
+        odd_names = [p for n, t in sources.items() for c in t.column_names for p in _unknown_column(c, TABLES[n])]
+        raise _refusal(Report((*missing, *found, *(p for p in odd_names if p.near)), counts, refused=True))
     typed = {name: _typed(table, TABLES[name], info.get("timezone")) for name, table in sources.items()}
     tables = {name: t.table for name, t in typed.items()}
     faults = [f for t in typed.values() for f in t.faults]
@@ -172,7 +173,7 @@ def _typed(table: pa.Table, layout: TableFormat, zone: str | None) -> _Typed:
 
 
 def _unknown_column(name: str, layout: TableFormat) -> list[Problem]:
-    if name.startswith("x_"):
+    if name.startswith("x_") or layout.column(name):
         return []
     near = near_column(name, layout.columns)
     says = "the column is not in the format: kept, not used"

@@ -159,7 +159,8 @@ def _missing_units(
         says += f"{len(rows) - n_lost:,} of these values will be taken to be in the one unit known of their code"
     if n_lost:
         shown = ", ".join(codes[i] for i in np.flatnonzero(several)[:_SHOWN].tolist())
-        says += f"{', ' if n_lost < len(rows) else ''}{n_lost:,} will not be used, for their code has several: {shown}"
+        says += f"{', ' if n_lost < len(rows) else ''}{n_lost:,} are of codes that have several ({shown}): "
+        says += "a model that learned several units of a code does not use such a value"
     yield Fault("missing_unit", "findings", "unit", says, rows)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ReviewAgreement", "agreement_of", "kappa", "latest"]
 
 _Z = 1.959963984540054  # two-sided 95 %
+# A variance below is that of no variance at all, and of rounding.
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +94,8 @@ def kappa(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float
     """Return Cohen's kappa of two judgements of the same cases, with a 95 % interval.
 
     The interval takes the large-sample standard error of Fleiss, Cohen & Everitt, *Psychological Bulletin* 72 (1969),
-    323-327, formula 13. Where both name one and the same diagnosis throughout, kappa is not defined: nan.
+    323-327, formula 13. Where both name one and the same diagnosis throughout, kappa is not defined: nan. Nor is
+    the interval of a single case, or where the standard error is 0, as when all agree.
 
     Examples
     --------
@@ -113,7 +116,9 @@ def kappa(one: Sequence[str], other: Sequence[str]) -> tuple[float, float, float
     sums = (columns[:, None] + rows[None, :]) ** 2
     apart = float((p * sums).sum() - (np.diag(p) * np.diag(sums)).sum())
     variance = diagonal + (1 - value) ** 2 * apart - (value - chance * (1 - value)) ** 2
-    error = math.sqrt(max(variance, 0.0) / n) / (1 - chance)
+    if n < 2 or variance < _NOTHING:
+        return value, math.nan, math.nan
+    error = math.sqrt(variance / n) / (1 - chance)
     return value, max(value - _Z * error, -1.0), min(value + _Z * error, 1.0)
 
 

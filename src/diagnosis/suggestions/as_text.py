@@ -67,6 +67,9 @@ def _odd_values(d: Differential) -> Iterator[str]:
     for values in (f.values for f in d.flags if f.kind == "values_not_used" and "without_unit" in f.values):
         known = [f"{_named(d, code)} is known in {', '.join(units)}" for code, units in values["without_unit"].items()]
         yield f"not used, without a unit: {'; '.join(known)}"
+    for values in (f.values for f in d.flags if f.kind == "values_not_used" and "foreign" in f.values):
+        given = [f"{_named(d, code)} {one['value']:g} {one['unit']}" for code, one in values["foreign"].items()]
+        yield f"not used, the unit does not convert: {', '.join(given)}"
     for values in (f.values for f in d.flags if f.kind == "assumed_unit"):
         taken = [f"{_named(d, code)} {one['value']:g} {one['unit']}" for code, one in values["assumed"].items()]
         yield f"without a unit, taken as recorded in training: {', '.join(taken)}"

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from diagnosis.errors import DiagnosisWarning
 from diagnosis.models.abstention import abstain_threshold, risk_curve
-from diagnosis.models.also import AlsoMatrix, rows_also, shut_copy
 from diagnosis.models.calibration import log_loss, softmax
 from diagnosis.models.conformal import Groups, SetRule, choose_sets
 from diagnosis.models.policy import burden_at, burden_curve, flag_thresholds
@@ -139,7 +138,6 @@ def calibrate(
     patients: npt.NDArray[Any],
     sample_weight: FloatArray | None,
     n_copies: int = 0,
-    also: AlsoMatrix = None,
 ) -> tuple[Calibrated, dict[str, Any]]:
     """Choose scale, sets, flag thresholds and abstention.
 
@@ -159,9 +157,6 @@ def calibrate(
     sample_weight : ndarray of shape (n_cases,), optional
     n_copies : int
         So many of the last rows are masked copies: they take part in every choice, and not in the prior.
-    also : CSR matrix of shape (n_cases, n_diagnoses), optional
-        Diagnoses that a case has too: the scale, and what is said of it, do not count them as wrong. Sets, flags and
-        abstention are chosen without, as nobody knows of them when a case is answered.
 
     Returns
     -------
@@ -171,10 +166,8 @@ def calibrate(
     """
     policy, own = declared.policy, slice(len(y_index) - n_copies)
     prior = _prior(y_index[own], len(classes), None if sample_weight is None else sample_weight[own])
-    held = np.asarray(~np.isnan(oof).any(axis=1))
-    oof, y_index, groups, sample_weight, patients = _held_back(held, oof, y_index, groups, sample_weight, patients)
-    also = rows_also(also, held)
-    scale = fit_scale(oof, y_index, sample_weight, method=policy.calibration, groups=patients, also=also)
+    oof, y_index, groups, sample_weight, patients = _held_back(oof, y_index, groups, sample_weight, patients)
+    scale = fit_scale(oof, y_index, sample_weight, method=policy.calibration, groups=patients)
     proba = softmax(scale.apply(oof))
     sets = choose_sets(
         proba,
@@ -198,21 +191,17 @@ def calibrate(
         flag_at=flag_at,
         abstain_at=_abstain_at(proba, y_index, policy.abstain_error, sample_weight),
         prior=prior,
-        log_loss_before=log_loss(shut_copy(oof, also), y_index, sample_weight),
-        log_loss_after=log_loss(shut_copy(scale.apply(oof), also), y_index, sample_weight),
+        log_loss_before=log_loss(oof, y_index, sample_weight),
+        log_loss_after=log_loss(scale.apply(oof), y_index, sample_weight),
     )
     return made, _seen(made, proba, y_index, classes, which, declared, groups, sample_weight)
 
 
 def _held_back(
-    held: npt.NDArray[np.bool_],
-    oof: FloatArray,
-    y_index: IntArray,
-    groups: Groups,
-    w: FloatArray | None,
-    patients: npt.NDArray[Any],
+    oof: FloatArray, y_index: IntArray, groups: Groups, w: FloatArray | None, patients: npt.NDArray[Any]
 ) -> tuple[FloatArray, IntArray, Groups, FloatArray | None, npt.NDArray[Any]]:
     """Leave out the cases without an out-of-fold score: where the work is large one part of them has any."""
+    held = ~np.isnan(oof).any(axis=1)
     if held.all():
         return oof, y_index, groups, w, patients
     weight = None if w is None else w[held]

@@ -19,12 +19,12 @@ from diagnosis.features import FindingEncoder
 from diagnosis.models.batch import Batch
 from diagnosis.models.protocol import Model
 from diagnosis.models.scale import Scale
-from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime
+from diagnosis.records import OTHER, At, Case, Records, Rest, UnknownTime, checked_records
 from diagnosis.suggestions.adapting import adapted
 from diagnosis.suggestions.answers import answers_to, asked_for, batch_of, probabilities_of
 from diagnosis.suggestions.by_hand import ByHand, records_by_hand
 from diagnosis.suggestions.differential import Differential
-from diagnosis.suggestions.fitting import checked_records, fit_records
+from diagnosis.suggestions.fitting import fit_records
 from diagnosis.suggestions.inputs import plausible
 from diagnosis.suggestions.policy import Policy
 from diagnosis.suggestions.reference_reading import READINGS, Reading, ReferenceReading, Target, asked_reading

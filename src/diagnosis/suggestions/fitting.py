@@ -13,7 +13,6 @@ from sklearn.base import clone
 from diagnosis.errors import InputError
 from diagnosis.explanation import AnswerCounts
 from diagnosis.features import FindingEncoder
-from diagnosis.models.also import also_matrix
 from diagnosis.models.calibration import softmax
 from diagnosis.models.protocol import Model
 from diagnosis.models.registry import AUTO, choose_kind, make_model
@@ -36,7 +35,7 @@ from diagnosis.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from diagnosis.suggestions.diagnoser import Diagnoser
 
-__all__ = ["Learned", "checked_records", "fit_records"]
+__all__ = ["Learned", "fit_records"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +152,6 @@ def _calibrated(
         patients=labelled.groups[oof.case],
         sample_weight=oof.weight,
         n_copies=oof.n_copies,
-        also=also_matrix(labelled.also_at(oof.case), classes, y_index),
     )
     rule = learned_unlisted(labelled, encoder, answers, oof, made.scale, y_index, d.seed)
     return replace(made, unlisted=rule, record=_track_record(made, oof, y_index)), chosen
@@ -189,12 +187,3 @@ def _reading(
     return learn_reading(
         lists.at(rows), X, patients[rows], model, weight=share, folds=d.folds, seed=d.seed, n_copies=len(rows) - n_own
     )
-
-
-def checked_records(records: object) -> Records:
-    """Refuse what is no `Records`."""
-    if not isinstance(records, Records):
-        raise InputError(
-            "records to work on", f"found {type(records).__name__}", "read them with read_records, or build Records"
-        )
-    return records

@@ -144,8 +144,9 @@ def about_input(case: CaseFacts) -> list[Flag]:
 def _about_values(case: CaseFacts) -> Iterator[Flag]:
     doubt = case.set_aside.without_unit
     if case.n_values_not_used > len(doubt):
-        rule = "values whose unit does not convert were not used"
-        yield Flag("values_not_used", rule, None, {"n": case.n_values_not_used - len(doubt)})
+        foreign = {code: {"value": v, "unit": unit} for code, (v, unit) in case.set_aside.foreign.items()}
+        values = {"n": case.n_values_not_used - len(doubt), **({"foreign": foreign} if foreign else {})}
+        yield Flag("values_not_used", "values whose unit does not convert were not used", None, values)
     if doubt:
         known = "; ".join(f"{code} is known in {', '.join(units)}" for code, units in doubt.items())
         values = {"n": len(doubt), "without_unit": {code: [*units] for code, units in doubt.items()}}

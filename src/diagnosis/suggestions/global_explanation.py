@@ -17,7 +17,7 @@ from diagnosis.explanation.global_evidence import GlobalEvidence
 from diagnosis.explanation.stability import Stability, draw_patients, stability_of
 from diagnosis.models.scale import Scale
 from diagnosis.records import OTHER, Records
-from diagnosis.suggestions.fitting import checked_records
+from diagnosis.records.given import checked_records
 from diagnosis.suggestions.inputs import plausible
 
 if TYPE_CHECKING:

@@ -48,11 +48,14 @@ class SetAside:
         Codes of values far outside everything seen in training, sorted.
     assumed : mapping of str to tuple of float and str
         Codes of values without a unit that are used, with the value and the unit it is taken to be in.
+    foreign : mapping of str to tuple of float and str
+        Codes of values whose unit does not convert, with the value and the unit as recorded.
     """
 
     without_unit: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     far: tuple[str, ...] = ()
     assumed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    foreign: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
 
 def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> dict[int, SetAside]:
@@ -60,22 +63,26 @@ def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> dict
 
     By case; `scales` are an encoder's ``values_``. Cases without such a value are left out.
     """
-    coded, words = records.coded, {key: s for key, s in scales.items() if s.unit or s.least is not None}
+    coded = records.coded
     units: dict[int, dict[str, tuple[str, ...]]] = {}
     far: dict[int, set[str]] = {}
     assumed: dict[int, dict[str, tuple[float, str]]] = {}
-    rows = np.flatnonzero(np.isfinite(coded.value) & coded.latest) if words else np.zeros(0, np.intp)
+    foreign: dict[int, dict[str, tuple[float, str]]] = {}
+    rows = np.flatnonzero(np.isfinite(coded.value) & coded.latest) if scales else np.zeros(0, np.intp)
     for code, subject, number, here in _alike(coded, rows):
         name = str(coded.codes[code])
-        scale = words.get(finding_key(name, None if subject < 0 else str(coded.subjects[subject])))
+        scale = scales.get(finding_key(name, None if subject < 0 else str(coded.subjects[subject])))
         if scale is None:
             continue
         if number < 0 and scale.mixed:
             for row in here.tolist():
                 units.setdefault(int(coded.case[row]), {})[name] = scale.mixed
             continue
-        value = in_unit(coded.value[here], None if number < 0 else str(coded.units[number]), scale.unit, scale.loinc)
+        given = None if number < 0 else str(coded.units[number])
+        value = in_unit(coded.value[here], given, scale.unit, scale.loinc)
         if value is None:
+            for row in here.tolist():
+                foreign.setdefault(int(coded.case[row]), {})[name] = float(coded.value[row]), str(given)
             continue
         outside = (value < scale.ends[0]) | (value > scale.ends[1])
         for row in here[usable(value) & outside].tolist():
@@ -84,13 +91,14 @@ def values_set_aside(records: Records, scales: Mapping[str, ValueScale]) -> dict
             for row in here[usable(value) & ~outside].tolist():
                 assumed.setdefault(int(coded.case[row]), {})[name] = float(coded.value[row]), scale.unit
     return {
-        i: SetAside(_sorted(units.get(i, {})), tuple(sorted(far.get(i, ()))), _sorted(assumed.get(i, {})))
-        for i in sorted({*units, *far, *assumed})
+        i: SetAside(_of(units, i), tuple(sorted(far.get(i, ()))), _of(assumed, i), _of(foreign, i))
+        for i in sorted({*units, *far, *assumed, *foreign})
     }
 
 
-def _sorted(by_code: Mapping[str, T]) -> dict[str, T]:
-    return dict(sorted(by_code.items()))
+def _of(by_case: Mapping[int, Mapping[str, T]], case: int) -> dict[str, T]:
+    """What is known of one case, by code."""
+    return dict(sorted(by_case.get(case, {}).items()))
 
 
 def _tells(unit: str) -> bool:
@@ -150,7 +158,8 @@ def plausible(records: Records, rows: npt.NDArray[np.bool_] | None = None) -> Re
 def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str, ...]]:
     """Return the nearest findings of texts that may be misspelt, or names where a code belongs; none that is unlike.
 
-    A finding stands with its code, and with the name by which it was found where that is another. Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
+    A finding stands with its code, and with the name by which it was found where that is another.
+    Codes of a code system (with a colon) are not compared: two codes that look alike mean different things.
     """
     made = {}
     known: dict[str, str] | None = None
@@ -160,8 +169,9 @@ def near_names(unknown: Sequence[str], words: Vocabulary) -> dict[str, tuple[str
         if known is None:
             known = _codes_by_name(words)
         if near := nearest(text, known):
-            by_code = {known[name]: name for name in reversed(near)}
-            made[text] = tuple(code if name == code else f"{code} {name}" for code, name in reversed(by_code.items()))
+            shown = {known[name]: name for name in reversed(near)}
+            codes = dict.fromkeys(known[name] for name in near)
+            made[text] = tuple(code if shown[code] == code else f"{code} {shown[code]}" for code in codes)
     return made
 
 

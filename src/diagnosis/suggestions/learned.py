@@ -170,7 +170,7 @@ def describe(labelled: Labelled, classes: npt.NDArray[Any]) -> dict[str, Any]:
         "n_patients": len(set(labelled.groups)),
         "n_unlabelled": labelled.n_unlabelled,
         "n_by_diagnosis": {str(c): counts[c] for c in classes},
-        "confirmed_by": confirmed_by(records, classes),
+        "confirmed_by": confirmed_by(records, y),
         "pooled": sorted(labelled.pooling.pooled),
         "prevalence": {by: _prevalence(records.column(by), y, classes) for by in ("site", "setting")},
         "n_by_place": {by: _counted(records.column(by)) for by in ("site", "setting")},

@@ -49,6 +49,10 @@ _NO_UNIT = {
     "en": "Values without a unit were not used; known units: {names}.",
     "zh": "缺少单位的数值未被使用；已知单位：{names}。",
 }
+_FOREIGN = {
+    "en": "Values whose unit does not convert were not used: {names}.",
+    "zh": "单位无法换算的数值未被使用：{names}。",
+}
 _ASSUMED = {
     "en": "{n} value{s} without a unit {was} taken as recorded in training: {names}. Check the unit.",
     "zh": "{n}个未注明单位的数值按训练数据的单位理解：{names}。请核对单位。",
@@ -67,6 +71,8 @@ def flag_view(kind: str, rule: str, diagnosis: str | None, values: Mapping[str, 
         says = {lang: text.format(names=", ".join(names[lang])) for lang, text in sentence.items()}
     elif kind == "values_not_used" and "without_unit" in values:
         says = _without_unit(values["without_unit"], words)
+    elif kind == "values_not_used" and "foreign" in values:
+        says = _foreign(values["foreign"], words)
     elif kind == "assumed_unit":
         says = _assumed(values["assumed"], words)
     return FlagView(
@@ -80,6 +86,17 @@ def _without_unit(units: Mapping[str, Sequence[str]], words: Vocabulary) -> Text
         named = [
             f"{in_language(finding_name(words, code), lang, code)} ({', '.join(known)})"
             for code, known in units.items()
+        ]
+        said[lang] = text.format(names=", ".join(named))
+    return said
+
+
+def _foreign(given: Mapping[str, Mapping[str, Any]], words: Vocabulary) -> Text:
+    said = {}
+    for lang, text in _FOREIGN.items():
+        named = [
+            f"{in_language(finding_name(words, code), lang, code)} {value_text(one['value'])} {one['unit']}"
+            for code, one in given.items()
         ]
         said[lang] = text.format(names=", ".join(named))
     return said

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from diagnosis.errors import InputError
 from diagnosis.models.track_record import LEAST_CASES
 from diagnosis.pages import RecordView
+from diagnosis.records.labels import judged
 
 if TYPE_CHECKING:
     from diagnosis.records import Records
@@ -35,8 +39,16 @@ _BASES = {
 _JOIN = {"en": ", ", "zh": "、"}
 
 
-def confirmed_by(records: Records, diagnoses: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Count what the confirmed labels of each diagnosis rest on; counts below five are left out.
+def confirmed_by(records: Records, y: npt.NDArray[np.object_]) -> dict[str, dict[str, int]]:
+    """Count what the diagnosis of each training case rests on; counts below five are left out.
+
+    A case counts once at most: by the basis of its principal confirmed label of the diagnosis that it is learned as.
+
+    Parameters
+    ----------
+    records : Records
+    y : ndarray of object, shape (n_cases,)
+        The diagnosis that each case is learned as.
 
     Returns
     -------
@@ -46,14 +58,22 @@ def confirmed_by(records: Records, diagnoses: Iterable[str]) -> dict[str, dict[s
     if "labels" not in records.names:
         return {}
     labels = records.arrow("labels")
-    if not {"diagnosis", "basis", "status"} <= set(labels.column_names):
+    if not {"case_id", "diagnosis", "role", "status", "basis"} <= set(labels.column_names):
         return {}
-    wanted = {str(one) for one in diagnoses}
-    rows = labels.select(["diagnosis", "basis", "status"]).to_pylist()
-    counts = Counter((r["diagnosis"], r["basis"]) for r in rows if r["status"] == "confirmed" and r["basis"])
+    own = dict(zip(records.case_ids.tolist(), (str(one) for one in y), strict=True))
+    rows = labels.select(["case_id", "diagnosis", "role", "status", "basis"]).to_pylist()
+    counting = [
+        r["role"] == "principal"
+        and r["status"] == "confirmed"
+        and bool(r["basis"])
+        and own.get(r["case_id"]) == r["diagnosis"]
+        for r in rows
+    ]
+    rests_on = judged(labels.filter(pa.array(counting, pa.bool_())), "basis")
+    counts = Counter((own[case], basis) for case, basis in rests_on.items())
     made: dict[str, dict[str, int]] = {}
     for (diagnosis, basis), n in sorted(counts.items(), key=lambda one: (one[0][0], -one[1], one[0][1])):
-        if n >= _LEAST and diagnosis in wanted:
+        if n >= _LEAST:
             made.setdefault(diagnosis, {})[basis] = n
     return made
 
@@ -61,8 +81,8 @@ def confirmed_by(records: Records, diagnoses: Iterable[str]) -> dict[str, dict[s
 def confirmed_text(card: Mapping[str, Any], diagnosis: str) -> dict[str, str] | None:
     """Say what confirmed the training cases of a diagnosis; None where the records did not say."""
     counts: Mapping[str, int] = card.get("confirmed_by", {}).get(diagnosis, {})
-    if not counts:
-        return None
+    if not counts or sum(counts.values()) > card.get("n_by_diagnosis", {}).get(diagnosis, math.inf):
+        return None  # older releases counted labels, of which a case may have several
     return {
         lang: _JOIN[lang].join(f"{_BASES.get(basis, {}).get(lang, basis)} {n:,}" for basis, n in counts.items())
         for lang in _JOIN

@@ -218,11 +218,10 @@ def _bad_values(raw: pa.ChunkedArray, column: Column, table: str, bad: npt.NDArr
 
 def _meant(raw: pa.ChunkedArray, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, str]:
     """The allowed word that each different word may mean, where there is one; the first rows stand for all."""
-    texts = plain(raw).take(pa.array(rows[:_LOOKED_AT]))
-    if pa.types.is_integer(texts.type) or pa.types.is_boolean(texts.type):
-        texts = texts.cast(pa.string())
-    if not pa.types.is_string(texts.type):
+    whole = plain(raw)
+    if not (pa.types.is_string(whole.type) or pa.types.is_integer(whole.type) or pa.types.is_boolean(whole.type)):
         return {}
+    texts = whole.take(pa.array(rows[:_LOOKED_AT])).cast(pa.string())
     found = {word: near_choice(word, names) for word in dict.fromkeys(texts.drop_null().to_pylist())}
     return {word: near for word, near in found.items() if near is not None}
 

@@ -291,7 +291,7 @@ def _with_sides(
     top1 = "top.1"
     expected = None if cross is None else (cross.evaluation.overall.values[top1], cross.evaluation.n)
     more = between_sides(as_known(records), as_known(train), found.overall.values[top1], expected, seed=seed)
-    return replace(found, suspicions=(*found.suspicions, *more))
+    return replace(found, suspicions=tuple(dict.fromkeys((*found.suspicions, *more))))  # a run has compared them before
 
 
 def _drawn(records: Records, most: int | None, seed: int) -> Records:

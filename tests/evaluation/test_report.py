@@ -18,6 +18,7 @@ from diagnosis.errors import UnknownNameError
 from diagnosis.evaluation import EvaluationReport
 from diagnosis.evaluation.model_card import FOR_A_PERSON, card_items
 from diagnosis.evaluation.site_matrix import SiteCell
+from diagnosis.evaluation.suspicions import between_sides
 from diagnosis.pages import ReportFigure, ReportPage, ReportSection, ReportTable, render_report
 from diagnosis.pages.evaluation_plots import (
     burden_plot,
@@ -130,6 +131,9 @@ def test_it_does_not_say_what_was_not_done(sample: dx.Records) -> None:
     assert "by their weights" in said["13"]
     assert "interval" not in said["12e"]
     assert "drawn" not in said["12d"]
+    compared = dx.report(diagnoser, train, train=train, evaluation=made.evaluation, again=False).evaluation.suspicions
+    assert compared == made.evaluation.suspicions, "what was found between both sides before is named once"
+    assert between_sides(train, train, None, None), "and there is something to name"
     assert said["12f"] == "Not updated."
     assert "some of whom were learned from" in made.to_html()
     assert "unseen patients" not in made.to_html()
